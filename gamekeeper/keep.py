@@ -1,0 +1,267 @@
+"""The keep: an open world. It ties the kernel, the modules and a database together."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
+from urllib.parse import unquote, urlsplit
+
+from gamekeeper.config import Settings
+from gamekeeper.errors import InvalidArgument, StoreUnavailable
+from gamekeeper.kernel.batch import Runner, Submission
+from gamekeeper.kernel.cache import OwnerCache
+from gamekeeper.kernel.clock import Clock, SystemClock
+from gamekeeper.kernel.commands import Call, Command, Prepared
+from gamekeeper.kernel.engine import Engine, Limits, Stats
+from gamekeeper.kernel.ids import new_id
+from gamekeeper.kernel.journal import Sealer
+from gamekeeper.kernel.leases import Lease, LeaseTable
+from gamekeeper.kernel.leasing import Leasing
+from gamekeeper.kernel.queries import Ask, Query
+from gamekeeper.kernel.reading import StoreReader
+from gamekeeper.kernel.store.base import Store, TryAgain, Unreachable
+from gamekeeper.kernel.store.schema import SchemaMismatch
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+BUILT_IN = ("content", "users", "sessions", "worlds", "characters", "items", "trades")
+"""The modules of every keep, in the order in which they build on each other."""
+
+MAX_KEY = 255
+MAX_CALLS = 100
+
+
+class How(TypedDict, total=False):
+    """The words of `keep.do`."""
+
+    key: str | None
+    actor: str
+    reason: str | None
+    expect_version: int | Mapping[str, int] | None
+
+
+class Keep:
+    """An open world: `do` changes it, `ask` reads it, `lease` takes the right to act for an owner."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.holder = f"keep-{new_id()}"
+        runner = Runner(OwnerCache(settings.cache_rows), Sealer(settings.secret_key), LeaseTable(self.holder))
+        limits = Limits(max_queue=settings.max_queue, max_batch=settings.max_batch, deadline_seconds=settings.deadline_seconds)
+        self.runner = runner
+        self.engine = Engine(store, runner, clock, limits)
+        self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
+        self.reader = StoreReader(store, runner)
+
+    @property
+    def stats(self) -> Stats:
+        """What the engine has done so far."""
+        return self.engine.stats
+
+    async def start(self, *, create: bool = False) -> None:
+        """Open the database, read the content, begin to renew leases and to flush checkpoints.
+
+        Raises: STORE_UNAVAILABLE.
+        """
+        try:
+            await self.store.open(create=create)
+        except (Unreachable, TryAgain, SchemaMismatch) as error:
+            await self.store.close()
+            raise StoreUnavailable(problem=str(error)) from error
+        self.engine.on_content = self.load_content
+        await self.load_content()
+        self.leasing.start()
+
+    async def load_content(self) -> None:
+        """Read the definitions; called again by itself when their owner's version has moved."""
+        from gamekeeper.modules import content  # noqa: PLC0415 - modules are imported when a keep opens
+
+        root = await self.reader.root("content")
+        self.runner.definitions = await content.load_definitions(self.reader)
+        self.engine.content_version = root.version if root is not None else 0
+
+    @overload
+    async def do(self, one: Call[A], /, **how: Unpack[How]) -> A: ...
+    @overload
+    async def do(self, one: Call[A], two: Call[B], /, **how: Unpack[How]) -> tuple[A, B]: ...
+    @overload
+    async def do(self, one: Call[A], two: Call[B], three: Call[C], /, **how: Unpack[How]) -> tuple[A, B, C]: ...
+    @overload
+    async def do(self, *calls: Call[Any], **how: Unpack[How]) -> Any: ...
+    async def do(
+        self,
+        *calls: Call[Any],
+        key: str | None = None,
+        actor: str = "embedded",
+        reason: str | None = None,
+        expect_version: int | Mapping[str, int] | None = None,
+    ) -> Any:
+        """Do a command, or several all-or-nothing; answered after the commit.
+
+        key: makes it idempotent per actor: the same key and arguments answer as the first time.
+        actor: who does it, for the journal; `operator:...` may act on an owner leased elsewhere.
+        expect_version: refuse unless the first owner (or each one named) is at this version.
+
+        Raises: what the commands raise; VERSION_CONFLICT, IDEMPOTENCY_KEY_REUSED, OWNER_LEASED, STALE_LEASE, SAVE_FAILING, BUSY,
+        STORE_UNAVAILABLE.
+        """
+        _check_words(calls, key, actor, reason)
+        prepared = await self._prepare(calls)
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        expect = _expected(calls, expect_version)
+        self.engine.submit(Submission(calls, key=key, actor=actor, reason=reason, expect=expect, prepared=prepared, future=future))
+        results = await future
+        return results[0] if len(calls) == 1 else tuple(results)
+
+    async def _prepare(self, calls: Sequence[Call[Any]]) -> list[Prepared]:
+        found: list[Prepared] = []
+        for call in calls:
+            step = call.command.prepare
+            found.append(_NOTHING if step is None else await step(self.reader, call.arguments))
+        return found
+
+    async def ask(self, question: Ask[A]) -> A:
+        """Ask a query.
+
+        Raises: what the query raises; STORE_UNAVAILABLE.
+        """
+        return await question.run(self.reader)
+
+    async def version(self, owner: str) -> int | None:
+        """The owner's version in the database: its ETag. None when there is no such owner."""
+        root = await self.reader.root(owner)
+        return None if root is None else root.version
+
+    async def acquire(self, *owners: str) -> list[Lease]:
+        """Take the leases of these owners, all or none.
+
+        Raises: OWNER_LEASED, OWNER_NOT_FOUND, STORE_UNAVAILABLE.
+        """
+        return await self.leasing.acquire(owners)
+
+    async def release(self, *owners: str) -> None:
+        """Save and give back these leases."""
+        await self.leasing.release(owners)
+
+    async def hand_over(self, owner: str, successor: str) -> None:
+        """Save, and give the lease to another keep's `holder` with a new epoch; it then acquires without waiting."""
+        await self.leasing.release([owner], successor)
+
+    @asynccontextmanager
+    async def lease(self, *owners: str) -> AsyncIterator[list[Lease]]:
+        """Hold leases for the length of a block."""
+        leases = await self.acquire(*owners)
+        try:
+            yield leases
+        finally:
+            await self.release(*owners)
+
+    async def flush(self) -> None:
+        """Write everything that only memory holds.
+
+        Raises: STORE_UNAVAILABLE.
+        """
+        await self.leasing.flush()
+
+    async def close(self) -> None:
+        """Stop intake, answer what waits, flush, release the leases, close the database."""
+        try:
+            await self.engine.drain()
+            await self.leasing.release(list(self.runner.leases.held))
+        finally:
+            await self.leasing.stop()
+            await self.store.close()
+
+
+_NOTHING = Prepared()
+
+
+def _check_words(calls: Sequence[Call[Any]], key: str | None, actor: str, reason: str | None) -> None:
+    if not 1 <= len(calls) <= MAX_CALLS:
+        raise InvalidArgument(path="", problem=f"between 1 and {MAX_CALLS} calls")
+    for call in calls:
+        if not isinstance(call, Call):
+            raise InvalidArgument(path="", problem=f"{call!r} is not a command's call")
+    for path, text, most in (("/key", key, MAX_KEY), ("/actor", actor, MAX_KEY), ("/reason", reason, 1_000)):
+        if text is None:
+            continue
+        if not isinstance(text, str) or not 1 <= len(text) <= most or not _storable(text):
+            raise InvalidArgument(path=path, problem=f"between 1 and {most} characters of text")
+
+
+def _storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def _expected(calls: Sequence[Call[Any]], expect: int | Mapping[str, int] | None) -> dict[str, int]:
+    if expect is None:
+        return {}
+    if isinstance(expect, int):
+        if not calls[0].owners:
+            raise InvalidArgument(path="/expect_version", problem=f"{calls[0].command.name} names no owner")
+        return {calls[0].owners[0]: expect}
+    return dict(expect)
+
+
+def make_store(settings: Settings) -> Store:
+    """The store that a URL names.
+
+    Raises: INVALID_ARGUMENT.
+    """
+    parts = urlsplit(settings.url)
+    if parts.scheme == "sqlite":
+        from gamekeeper.kernel.store.sqlite import SqliteStore  # noqa: PLC0415 - only the driver that is used is loaded
+
+        # As SQLAlchemy reads it: three slashes for a relative path, four for an absolute one.
+        path = unquote(parts.path.removeprefix("/"))
+        if not path:
+            raise InvalidArgument(path="/url", problem="sqlite:///PATH names a file")
+        return cast("Store", SqliteStore(path, busy_seconds=settings.busy_timeout_seconds))
+    if parts.scheme in ("postgresql", "postgres"):
+        from gamekeeper.kernel.store.postgres import PostgresStore  # noqa: PLC0415 - see above
+
+        return cast(
+            "Store",
+            PostgresStore(
+                settings.url,
+                pool_size=settings.pool_size,
+                overlap=settings.overlap or 2,
+                statement_timeout_seconds=settings.statement_timeout_seconds,
+                lock_timeout_seconds=settings.lock_timeout_seconds,
+                allow_unsafe=settings.allow_unsafe_postgres,
+            ),
+        )
+    raise InvalidArgument(path="/url", problem=f"no store for {parts.scheme or 'this'} URL; sqlite:///PATH or postgresql://...")
+
+
+def import_modules(names: Sequence[str] = ()) -> None:
+    """Import the built-in modules and a game's own, so that their records and commands are known."""
+    for name in BUILT_IN:
+        importlib.import_module(f"gamekeeper.modules.{name}")
+    for name in names:
+        importlib.import_module(name)
+
+
+@asynccontextmanager
+async def open_keep(settings: Settings, *, create: bool = False, clock: Clock | None = None) -> AsyncIterator[Keep]:
+    """Open a keep for the length of a block.
+
+    Raises: STORE_UNAVAILABLE, INVALID_ARGUMENT.
+    """
+    import_modules(settings.modules)
+    keep = Keep(settings, make_store(settings), clock or SystemClock())
+    await keep.start(create=create)
+    try:
+        yield keep
+    finally:
+        await keep.close()
+
+
+__all__ = ["Command", "Keep", "Query", "open_keep"]

@@ -1,0 +1,1 @@
+"""The kernel keeps owners, records, commands and the journal; it knows nothing of games."""

@@ -1,0 +1,304 @@
+"""Commands: declared once, checked once, and the only way to change durable state."""
+
+from __future__ import annotations
+
+import inspect as python_inspect
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from gamekeeper.errors import InvalidArgument
+from gamekeeper.kernel import gate
+from gamekeeper.kernel.records import SPECS, Durability, OwnedBy, Record, markers, owned_by
+
+if TYPE_CHECKING:
+    from gamekeeper.kernel.workingset import Context
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Access = Literal["public", "player", "server", "operator"]
+"""Who may call: anyone, a player for what is theirs, a game server by key, or only an operator."""
+
+ENCODE = msgspec.json.Encoder().encode
+SECRET_TEXT = "[secret]"  # noqa: S105 - what stands in a secret's place
+
+
+class Prepared(Struct, frozen=True):
+    """What a `prepare` step found: a value for the function, further owners to lock, rows to read by key."""
+
+    found: Any = None
+    owners: tuple[str, ...] = ()
+    keys: tuple[tuple[type[Record], tuple[Any, ...]], ...] = ()
+
+
+class Parameter(Struct, frozen=True):
+    """One argument, as the declaration says it."""
+
+    name: str
+    owner: OwnedBy | None
+    secret: bool
+    personal: bool
+    json: bool
+
+
+Keys = Sequence[tuple[type[Record], tuple[Any, ...]]]
+
+
+class Operation(Generic[P, R]):
+    """What commands and queries have in common: a name, typed arguments, and a check of them."""
+
+    def __init__(self, function: Callable[..., Any], access: Access, module: str | None) -> None:
+        self.function = function
+        self.access: Access = access
+        self.verb: str = function.__name__
+        self.module = module or module_of(function)
+        self.name = f"{self.module}.{self.verb}"
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__qualname__ = function.__qualname__
+        self.__module__ = function.__module__
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return get_type_hints(self.function, include_extras=True)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The arguments without the first one (`ctx` or `read`)."""
+        names = list(python_inspect.signature(self.function).parameters)[1:]
+        return tuple(self._parameter(name) for name in names)
+
+    def _parameter(self, name: str) -> Parameter:
+        hint = self._hints[name]
+        words = markers(hint)
+        return Parameter(name, owned_by(hint), "secret" in words, "personal" in words, "json" in words)
+
+    @cached_property
+    def arguments(self) -> type[Struct]:
+        """The arguments as one struct: what callers' values are converted to."""
+        fields: list[Any] = []
+        for name, parameter in list(python_inspect.signature(self.function).parameters.items())[1:]:
+            if parameter.default is python_inspect.Parameter.empty:
+                fields.append((name, self._hints[name]))
+            elif isinstance(parameter.default, list | dict):
+                fields.append((name, self._hints[name], msgspec.field(default_factory=parameter.default.copy)))
+            else:
+                fields.append((name, self._hints[name], parameter.default))
+        return msgspec.defstruct(self.name, fields, kw_only=True, frozen=True, forbid_unknown_fields=True)
+
+    @cached_property
+    def result(self) -> Any:
+        """The type of the answer."""
+        return self._hints.get("return", type(None))
+
+    @cached_property
+    def json_names(self) -> tuple[str, ...]:
+        """Arguments that are free JSON, which the gate checks."""
+        return tuple(parameter.name for parameter in self.parameters if parameter.json)
+
+    def check(self, values: dict[str, Any], *, strict: bool = True) -> Struct:
+        """The arguments, converted and within their bounds.
+
+        Raises: INVALID_ARGUMENT, INVALID_JSON.
+        """
+        for name in self.json_names:
+            if values.get(name) is not None:
+                values = {**values, name: gate.check(values[name])}
+        try:
+            arguments: Struct = msgspec.convert(values, self.arguments, strict=strict)
+        except msgspec.ValidationError as error:
+            raise invalid_argument(str(error)) from None
+        except UnicodeEncodeError:
+            raise InvalidArgument(path="", problem="text holds a lone surrogate") from None
+        return arguments
+
+
+class Command(Operation[P, R]):
+    """A declared command; calling it with arguments gives a `Call` for `keep.do`."""
+
+    def __init__(
+        self,
+        function: Callable[..., R],
+        *,
+        touches: Sequence[type[Record]],
+        keys: Callable[..., Keys] | None,
+        prepare: Callable[..., Awaitable[Prepared]] | None,
+        durability: Durability,
+        access: Access,
+        module: str | None,
+    ) -> None:
+        super().__init__(function, access, module)
+        self.touches = frozenset(touches)
+        self.keys = keys
+        self.prepare = prepare
+        self.durability: Durability = durability
+        # Rows of big tables are read by key, appended ones never.
+        self.loads = tuple(sorted((one for one in self.touches if _loads_by_owner(one)), key=lambda one: SPECS[one].table))
+
+    @property
+    def value(self) -> bool:
+        """Whether it can change something of value: then HTTP asks for an idempotency key."""
+        return any(SPECS[one].value for one in self.touches)
+
+    @cached_property
+    def owner_names(self) -> tuple[str, ...]:
+        """Arguments that name owners which must exist."""
+        return tuple(p.name for p in self.parameters if p.owner is not None and not p.owner.creates)
+
+    @cached_property
+    def new_owner_names(self) -> tuple[str, ...]:
+        """Arguments that name owners which the command makes."""
+        return tuple(p.name for p in self.parameters if p.owner is not None and p.owner.creates)
+
+    @cached_property
+    def hidden(self) -> tuple[Parameter, ...]:
+        """Secret and personal arguments."""
+        return tuple(p for p in self.parameters if p.secret or p.personal)
+
+    @cached_property
+    def secret_result(self) -> tuple[str, ...]:
+        """Fields of the answer that stay out of the journal and the idempotency table."""
+        if not (isinstance(self.result, type) and issubclass(self.result, Struct)):
+            return ()
+        hints = get_type_hints(self.result, include_extras=True)
+        return tuple(name for name, hint in hints.items() if "secret" in markers(hint))
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """Check the arguments and give the call.
+
+        Raises: INVALID_ARGUMENT, INVALID_JSON.
+        """
+        if args:
+            raise InvalidArgument(path="", problem=f"{self.name} takes keyword arguments only")
+        return self.call(kwargs)
+
+    def call(self, values: dict[str, Any]) -> Call[R]:
+        """The same for arguments that came as a mapping."""
+        arguments = self.check(values)
+        encoded = ENCODE(arguments)
+        if b"\\u0000" in encoded:
+            _refuse_nul(arguments)
+        return Call(self, arguments, encoded)
+
+    def __repr__(self) -> str:
+        return f"<command {self.name}>"
+
+
+class Call(Generic[R]):
+    """A command with checked arguments, not yet done."""
+
+    __slots__ = ("arguments", "command", "encoded", "owners")
+
+    def __init__(self, command: Command[Any, R], arguments: Struct, encoded: bytes) -> None:
+        self.command = command
+        self.arguments = arguments
+        self.encoded = encoded
+        self.owners = tuple(_named(arguments, command.owner_names))
+
+    def new_owners(self) -> Iterator[str]:
+        """Ids that the caller chose for owners to be made."""
+        return _named(self.arguments, self.command.new_owner_names)
+
+    def __repr__(self) -> str:
+        # Arguments may hold secrets, and a repr ends in logs.
+        return f"<call {self.command.name}>"
+
+
+COMMANDS: dict[str, Command[Any, Any]] = {}
+"""Every declared command by `module.verb`."""
+
+
+def command(
+    *,
+    touches: Sequence[type[Record]] = (),
+    keys: Callable[..., Keys] | None = None,
+    prepare: Callable[..., Awaitable[Prepared]] | None = None,
+    durability: Durability = "commit",
+    access: Access = "server",
+    module: str | None = None,
+) -> Callable[[Callable[Concatenate[Context, P], R]], Command[P, R]]:
+    """Declare a command.
+
+    touches: record types to load for each owner it names, and all that it may write.
+    keys: for types that load by key, a function of the arguments that gives (record type, key) pairs.
+    prepare: `async (read, arguments) -> Prepared`, run before the batch.
+    durability: `checkpoint` is acknowledged from memory while the owner's lease is held here.
+    access: who may call it over the network; a player only for owners that are theirs.
+    """
+
+    def declare(function: Callable[Concatenate[Context, P], R]) -> Command[P, R]:
+        made: Command[P, R] = Command(
+            function, touches=touches, keys=keys, prepare=prepare, durability=durability, access=access, module=module
+        )
+        if durability == "checkpoint" and any(SPECS[one].value for one in made.touches):
+            raise TypeError(f"{made.name}: value is never in the checkpoint class")
+        _register(COMMANDS, made)
+        return made
+
+    return declare
+
+
+def _register(registry: dict[str, Any], made: Operation[Any, Any]) -> None:
+    known = registry.get(made.name)
+    if known is not None and known.__module__ != made.__module__:
+        raise TypeError(f"{made.name} is declared by {known.__module__} already")
+    registry[made.name] = made
+
+
+def module_of(function: Callable[..., Any]) -> str:
+    """The feature's name: the folder of `commands.py` or `queries.py`, else the file's own name."""
+    parts = function.__module__.split(".")
+    if parts[-1] in {"commands", "queries", "jobs"} and len(parts) > 1:
+        return parts[-2]
+    return parts[-1].strip("_") or "main"
+
+
+def invalid_argument(text: str) -> InvalidArgument:
+    """msgspec's sentence as an error with a JSON pointer."""
+    problem, _, where = text.partition(" - at `$")
+    path = "".join("/" + part for part in re.findall(r"[^.\[\]`]+", where))
+    missing = re.match(r"Object (?:missing required|contains unknown) field `(.+?)`", problem)
+    if missing:
+        path += "/" + missing[1]
+    return InvalidArgument(path=path, problem=problem)
+
+
+def _refuse_nul(arguments: Struct) -> None:
+    for name in arguments.__struct_fields__:
+        for text in _texts(getattr(arguments, name)):
+            if "\0" in text:
+                raise InvalidArgument(path=f"/{name}", problem="text holds a NUL character")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _texts(name)
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, Struct):
+        for name in value.__struct_fields__:
+            yield from _texts(getattr(value, name))
+
+
+def _named(arguments: Struct, names: tuple[str, ...]) -> Iterator[str]:
+    for name in names:
+        value = getattr(arguments, name)
+        if isinstance(value, str):
+            yield value
+        elif value is not None:
+            yield from value
+
+
+def _loads_by_owner(record: type[Record]) -> bool:
+    spec = SPECS[record]
+    return spec.loads == "owner" and not spec.append_only

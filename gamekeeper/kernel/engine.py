@@ -1,0 +1,448 @@
+"""The engine: waiting commands become batches, batches become one write each, and every caller gets its one answer.
+
+A batch goes the quick way first: run over cached rows, then one write that checks under the owners' locks that those
+rows were current. When that check fails twice, or the outcome of a write is unknown, it goes the certain way: lock, look
+into the journal, read, run, write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import bindparam, select
+
+from gamekeeper.errors import AlreadyExists, Busy, ConstraintViolated, GameError, KeyReused, NameTaken, StoreUnavailable
+from gamekeeper.kernel.batch import Plan, Runner, Seen, Submission, decode_answer
+from gamekeeper.kernel.clock import Clock
+from gamekeeper.kernel.store import schema
+from gamekeeper.kernel.store.base import (
+    Applied,
+    ConstraintBroken,
+    LoadRequest,
+    OutcomeUnknown,
+    RootRow,
+    Store,
+    Transaction,
+    TryAgain,
+    Unreachable,
+)
+
+COMMITTED = select(schema.journal.c.hash).where(
+    schema.journal.c.command_id == bindparam("command_id"), schema.journal.c.owner_id == bindparam("owner_id")
+)
+
+QUICK_TRIES = 2
+"""How often a batch is tried without locking first."""
+
+
+class Limits(Struct, frozen=True):
+    """The engine's bounds."""
+
+    max_queue: int = 10_000
+    max_batch: int = 256
+    max_batch_seconds: float = 0.02
+    """how long a batch may run in memory, by the average of the ones before"""
+    deadline_seconds: float = 20.0
+    """how long a command is tried again after faults of the database"""
+
+
+class Stats(Struct):
+    """What the engine has done so far."""
+
+    commands: int = 0
+    refused: int = 0
+    batches: int = 0
+    reloads: int = 0
+    retries: int = 0
+    replays: int = 0
+    checkpoints: int = 0
+    unknown_outcomes: int = 0
+    unknown_committed: int = 0
+
+
+class _Stale(Exception):
+    """Cached rows were behind; they have been dropped."""
+
+
+class _Ambiguous(Exception):
+    """A write whose outcome is unknown; carries the plan that may have been committed."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__("outcome unknown")
+        self.plan = plan
+
+
+class Engine:
+    """The queue and the batches that run. All of it lives on one event loop."""
+
+    def __init__(self, store: Store, runner: Runner, clock: Clock, limits: Limits) -> None:
+        self.store = store
+        self.runner = runner
+        self.clock = clock
+        self.limits = limits
+        self.stats = Stats()
+        self.content_version = 0
+        self.on_content: Callable[[], Awaitable[None]] | None = None
+        self.on_commit: list[Callable[[Mapping[str, int]], None]] = []
+        self._pending: deque[Submission] = deque()
+        self._waiting: dict[str, int] = {}
+        self._busy: set[str] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._pump_scheduled = False
+        self._closing = False
+        self._cost_seconds = 0.0001
+        self._freed: asyncio.Event = asyncio.Event()
+
+    # Intake
+
+    def submit(self, submission: Submission, *, internal: bool = False) -> None:
+        """Queue a submission; its future gets the answer. The keep's own ones are taken while closing.
+
+        Raises: BUSY, STORE_UNAVAILABLE when closing.
+        """
+        if self._closing and not internal:
+            raise StoreUnavailable(problem="the keep is closing")
+        if len(self._pending) >= self.limits.max_queue and not internal:
+            raise Busy(retry_after_seconds=round(0.1 + len(self._pending) * self._cost_seconds, 3))
+        if self._at_once(submission):
+            return
+        self._pending.append(submission)
+        for owner in submission.owners:
+            self._waiting[owner] = self._waiting.get(owner, 0) + 1
+        self._schedule()
+
+    def _at_once(self, submission: Submission) -> bool:
+        """Answer a checkpoint command from memory, when nothing of its owners is under way."""
+        owners = submission.owners
+        if not self._busy.isdisjoint(owners) or any(owner in self._waiting for owner in owners):
+            return False
+        return self._from_memory(submission)
+
+    def _from_memory(self, submission: Submission) -> bool:
+        if not self.runner.checkpointable(submission, self.clock.monotonic()):
+            return False
+        outcome = self.runner.run_checkpoint(submission, self.clock.now_ms(), self.clock.monotonic())
+        self.stats.checkpoints += 1
+        self._answer(submission, outcome.error, outcome.results)
+        return True
+
+    def _schedule(self) -> None:
+        # Tasks that wake in the same turn of the loop are collected into one batch; an idle engine waits for nothing else.
+        if not self._pump_scheduled:
+            self._pump_scheduled = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_scheduled = False
+        while self._pending and len(self._running) < self.store.overlap:
+            batch = self._collect()
+            if not batch:
+                return
+            task = asyncio.get_running_loop().create_task(self._run(batch))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    def _collect(self) -> list[Submission]:
+        """The next batch: in order, and never past an earlier command of the same owner."""
+        count = max(1, min(self.limits.max_batch, int(self.limits.max_batch_seconds / self._cost_seconds)))
+        batch: list[Submission] = []
+        held: list[Submission] = []
+        blocked = set(self._busy)
+        while self._pending and len(batch) < count and len(held) < 4 * self.limits.max_batch:
+            submission = self._pending.popleft()
+            if blocked.isdisjoint(submission.owners):
+                if self._from_memory(submission):
+                    self._leave_queue(submission)
+                else:
+                    batch.append(submission)
+            else:
+                held.append(submission)
+                blocked.update(submission.owners)
+        self._pending.extendleft(reversed(held))
+        for submission in batch:
+            self._busy.update(submission.owners)
+            self._leave_queue(submission)
+        return batch
+
+    def _leave_queue(self, submission: Submission) -> None:
+        for owner in submission.owners:
+            left = self._waiting[owner] - 1
+            if left:
+                self._waiting[owner] = left
+            else:
+                del self._waiting[owner]
+
+    # One batch
+
+    async def _run(self, batch: list[Submission]) -> None:
+        owners = {owner for submission in batch for owner in submission.owners}
+        try:
+            await self._until_answered(batch)
+        except BaseException as error:
+            # Nobody may wait for ever, whatever went wrong here.
+            for submission in batch:
+                self._answer(submission, error if isinstance(error, Exception) else StoreUnavailable(problem="shut down"), [])
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._busy -= owners
+            self._freed.set()
+            self._schedule()
+
+    async def _until_answered(self, batch: list[Submission]) -> None:
+        deadline = self.clock.monotonic() + self.limits.deadline_seconds
+        doubts: list[Plan] = []
+        tries = 0
+        while batch:
+            try:
+                plan = await self._try(batch, tries, doubts)
+            except ConstraintBroken as error:
+                await self._isolate(batch, error, doubts)
+                return
+            except (_Stale, TryAgain, Unreachable, _Ambiguous) as error:
+                tries += 1
+                self._note(error, doubts)
+                if self.clock.monotonic() >= deadline:
+                    self._fail(batch, error)
+                    return
+                if not isinstance(error, _Stale):
+                    await asyncio.sleep(random.uniform(0.2, 1.0) * min(0.5, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
+                continue
+            self._finish(plan)
+            return
+
+    def _note(self, error: Exception, doubts: list[Plan]) -> None:
+        if isinstance(error, _Stale):
+            self.stats.reloads += 1
+            return
+        self.stats.retries += 1
+        if isinstance(error, _Ambiguous):
+            self.stats.unknown_outcomes += 1
+            doubts.append(error.plan)
+
+    def _fail(self, batch: Sequence[Submission], error: Exception) -> None:
+        for submission in batch:
+            self._answer(submission, StoreUnavailable(problem=str(error) or type(error).__name__), [])
+
+    async def _try(self, batch: list[Submission], tries: int, doubts: list[Plan]) -> Plan:
+        if tries < QUICK_TRIES and not doubts:
+            return await self._attempt(batch, self.store.load, self.store.apply)
+        plan: Plan | None = None
+        try:
+            async with self.store.transaction() as transaction:
+                await transaction.lock(sorted({owner for submission in batch for owner in submission.owners}))
+                for doubt in doubts:
+                    # Its writer held these locks or will find the versions changed: what the journal says now is final.
+                    if await self._committed(doubt):
+                        self.stats.unknown_committed += 1
+                        return doubt
+                self._forget(batch)
+                plan = await self._attempt(batch, transaction.load, transaction.apply)
+        except OutcomeUnknown:
+            if plan is None:
+                raise Unreachable("the connection broke") from None
+            raise _Ambiguous(plan) from None
+        return plan
+
+    async def _attempt(
+        self,
+        batch: list[Submission],
+        load: Callable[[LoadRequest], Awaitable[Any]],
+        apply: Callable[[Any], Awaitable[Applied]],
+    ) -> Plan:
+        await self._load_missing(batch, load)
+        if not batch:
+            return Plan([], {})
+        started = time.perf_counter()
+        plan = self.runner.run(batch, self.clock.now_ms(), {})
+        plan = await self._settle_claims(batch, plan, load)
+        plan = await self._settle_replays(batch, plan, load)
+        self.runner.prepare_writes(plan, self.clock.now_ms())
+        spent = (time.perf_counter() - started) / max(1, len(batch))
+        self._cost_seconds = 0.9 * self._cost_seconds + 0.1 * spent
+        try:
+            applied = await apply(plan.writes)
+        except OutcomeUnknown:
+            raise _Ambiguous(plan) from None
+        if not applied.ok:
+            self._refresh(batch, plan, applied.roots)
+            raise _Stale
+        if applied.content_version != self.content_version and self.on_content is not None:
+            await self.on_content()
+        return plan
+
+    async def _load_missing(self, batch: list[Submission], load: Callable[[LoadRequest], Awaitable[Any]]) -> None:
+        seen = Seen()
+        # A root that has moved on since it was cached leaves tables to load again; an owner moves on but so often.
+        for _ in range(4):
+            request = self.runner.missing(batch, seen)
+            if request is None:
+                return
+            result = await load(request)
+            seen.fresh.update(result.roots)
+            seen.absent.update(owner for owner in request.owners if owner not in result.roots)
+            self.runner.take_in(request, result)
+            self._replay(batch, result.answers)
+
+    def _replay(self, batch: list[Submission], answers: Mapping[tuple[str, str], tuple[bytes, str | None]]) -> None:
+        """Answer what was answered before, and take it out of the batch."""
+        for submission in [one for one in batch if one.answer_key in answers]:
+            digest, text = answers[submission.answer_key or ("", "")]
+            batch.remove(submission)
+            self.stats.replays += 1
+            if digest != submission.request_hash:
+                self._answer(submission, KeyReused(key=submission.key), [])
+                continue
+            kept = self.runner.sealer.reveal(text) if text is not None else None
+            if kept is None:
+                self._answer(submission, KeyReused(key=submission.key, problem="done before; its answer was not kept"), [])
+            else:
+                self._answer(submission, None, decode_answer(submission, kept))
+
+    async def _settle_claims(self, batch: list[Submission], plan: Plan, load: Callable[[LoadRequest], Awaitable[Any]]) -> Plan:
+        """Refuse the commands whose names are taken, and run the others again without them."""
+        wanted = sorted(
+            {claim[:2] for one in plan.outcomes for context in one.contexts if one.error is None for claim in context.log.claims}
+        )
+        if not wanted:
+            return plan
+        taken = (await load(LoadRequest(claims=wanted))).claims
+        refused: dict[int, BaseException] = {}
+        while more := {at: error for at, error in self.runner.refuse_claims(plan, taken).items() if at not in refused}:
+            refused.update(more)
+            plan = self.runner.run(batch, self.clock.now_ms(), refused)
+        return plan
+
+    async def _settle_replays(self, batch: list[Submission], plan: Plan, load: Callable[[LoadRequest], Awaitable[Any]]) -> Plan:
+        """A command that is refused now may be the retry of one that was done: its key decides."""
+        keys = [one.submission.answer_key for one in plan.outcomes if one.error is not None and one.submission.answer_key is not None]
+        if not keys:
+            return plan
+        answers = (await load(LoadRequest(answers=keys))).answers
+        if not answers:
+            return plan
+        self._replay(batch, answers)
+        plan = self.runner.run(batch, self.clock.now_ms(), {})
+        return await self._settle_claims(batch, plan, load)
+
+    def _refresh(self, batch: list[Submission], plan: Plan, roots: list[RootRow]) -> None:
+        """Drop what the store said is behind. If nothing is, a key was in the way: everything is read again."""
+        known = {guard.owner: guard for guard in plan.writes.guards}
+        moved = False
+        for root in roots:
+            guard = known.pop(root.id)
+            if guard.hold and not (root.leased and root.epoch == guard.epoch):
+                self.runner.leases.lose(root.id)
+            if root.version != guard.version or root.epoch != guard.epoch or guard.hold:
+                moved = True
+                self.runner.note_root(root)
+        for owner in known:
+            moved = True
+            self.runner.cache.drop(owner)
+        if not moved:
+            self._forget(batch)
+
+    def _forget(self, batch: Sequence[Submission]) -> None:
+        for submission in batch:
+            for owner in submission.owners:
+                state = self.runner.cache.peek(owner)
+                if state is not None:
+                    # The tables go, what only memory holds stays.
+                    state.tables, state.keyed = {}, {}
+                    if not state.dirty:
+                        self.runner.cache.drop(owner)
+
+    async def _committed(self, plan: Plan) -> bool:
+        """Whether a plan of unknown outcome stands in the journal. One of its entries tells for all."""
+        origins = {row[2]: row[0] for row in plan.writes.journal if row[0] == row[7]}
+        for command_id, digest in plan.journal_hashes.items():
+            rows = await self.store.fetch(COMMITTED, {"command_id": command_id, "owner_id": origins[command_id]})
+            return bool(rows) and bytes(rows[0][0]) == digest
+        return False
+
+    async def _isolate(self, batch: list[Submission], error: ConstraintBroken, doubts: list[Plan]) -> None:
+        """The database refused a row: run the commands one by one, so that only the guilty one fails."""
+        self._forget(batch)
+        if len(batch) > 1:
+            for submission in batch:
+                await self._until_answered([submission])
+            return
+        for doubt in doubts:
+            if await self._committed(doubt):
+                self.stats.unknown_committed += 1
+                self._finish(doubt)
+                return
+        self._answer(batch[0], _refusal(batch[0], error), [])
+
+    def _finish(self, plan: Plan) -> None:
+        self.runner.finish(plan)
+        self.stats.batches += 1
+        changed = {owner: draft.state.version for owner, draft in plan.drafts.items() if draft.changed}
+        for outcome in plan.outcomes:
+            self._answer(outcome.submission, outcome.error, outcome.results)
+        for listener in self.on_commit:
+            listener(changed)
+
+    def _answer(self, submission: Submission, error: BaseException | None, results: list[Any]) -> None:
+        """Give the one answer; a caller that has given up is not waited for."""
+        if submission.future.done():
+            return
+        self.stats.commands += 1
+        if error is None:
+            submission.future.set_result(results)
+        else:
+            self.stats.refused += 1
+            submission.future.set_exception(error)
+
+    # For flushes, leases and shutdown
+
+    async def hold(self, owners: set[str]) -> None:
+        """Wait until no batch runs on these owners, and keep batches off them; `let_go` ends it."""
+        while not self._busy.isdisjoint(owners):
+            self._freed.clear()
+            await self._freed.wait()
+        self._busy |= owners
+
+    def hold_free(self, owners: Sequence[str]) -> set[str]:
+        """Keep batches off those owners that none runs on; gives them."""
+        free = {owner for owner in owners if owner not in self._busy}
+        self._busy |= free
+        return free
+
+    def let_go(self, owners: set[str]) -> None:
+        """End a hold."""
+        self._busy -= owners
+        self._freed.set()
+        self._schedule()
+
+    async def drain(self) -> None:
+        """Stop intake and wait until everything queued has been answered."""
+        self._closing = True
+        while self._pending or self._running:
+            self._schedule()
+            if self._running:
+                await asyncio.wait(set(self._running))
+            else:
+                await asyncio.sleep(0)
+
+    @property
+    def queued(self) -> int:
+        """How many submissions wait."""
+        return len(self._pending)
+
+
+def _refusal(submission: Submission, error: ConstraintBroken) -> GameError:
+    if error.constraint == "pk_owners":
+        return AlreadyExists(id=next((id for call in submission.calls for id in call.new_owners()), ""))
+    if error.constraint == "pk_claims":
+        return NameTaken(name="")
+    return ConstraintViolated(constraint=error.constraint)
+
+
+__all__ = ["Engine", "Limits", "Stats", "Transaction"]

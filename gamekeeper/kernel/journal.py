@@ -1,0 +1,251 @@
+"""The journal: one row per command and owner, with the images of every changed record, chained per owner.
+
+`hash = H(previous hash, every other column)`, where H is SHA-256, or HMAC-SHA-256 when the keep has a secret key. The
+head in the owner's root row is H over (owner, seq, last hash), so that a shortened chain needs the key too.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from msgspec import Struct
+
+from gamekeeper.kernel.commands import SECRET_TEXT, Command
+from gamekeeper.kernel.records import Record, load_json, markers, shape
+from gamekeeper.kernel.workingset import CommandLog
+
+DOMAIN = b"gamekeeper/journal/1"
+GENESIS = b"\0" * 32
+
+_ENCODE = msgspec.json.Encoder().encode
+_LENGTH = struct.Struct(">cI").pack
+
+
+class Entry(Struct, frozen=True):
+    """A row of the journal. `arguments`, `result` and `owners` stand on the row of the origin owner only."""
+
+    owner_id: str
+    seq: int
+    command_id: str
+    at: int
+    command: str
+    actor: str
+    reason: str | None
+    origin_id: str
+    owners: str | None
+    arguments: str | None
+    result: str | None
+    idempotency_key: str | None
+    changes: str
+    hash: bytes
+
+    def row(self) -> tuple[Any, ...]:
+        """The columns in the table's order."""
+        return tuple(getattr(self, name) for name in self.__struct_fields__)
+
+
+class Changed(Struct, frozen=True, array_like=True):
+    """One changed record in an entry's `changes`."""
+
+    table: str
+    key: list[Any]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+def canonical(values: Sequence[Any]) -> bytes:
+    """An injective encoding: a type tag, four bytes of length, then the bytes; NULL differs from empty.
+
+    >>> canonical(["a", None]) == canonical(["a", ""])
+    False
+    """
+    parts: list[bytes] = []
+    for value in values:
+        if value is None:
+            parts.append(_LENGTH(b"n", 0))
+            continue
+        if type(value) is str:
+            tag, data = b"t", value.encode()
+        elif type(value) is int:
+            tag, data = b"i", b"%d" % value
+        else:
+            tag, data = b"b", bytes(value)
+        parts.append(_LENGTH(tag, len(data)))
+        parts.append(data)
+    return b"".join(parts)
+
+
+class Sealer:
+    """The keep's keys: for the chain, for people's data keys, for answers kept for a retry.
+
+    Without a secret the chain is plain SHA-256 (found edits, but not a rebuilt chain) and data keys stand unwrapped.
+    """
+
+    def __init__(self, secret: str | None) -> None:
+        self.keyed = secret is not None
+        root = (secret or "").encode()
+        self._chain = hmac.digest(root, b"gamekeeper/chain", "sha256") if secret else None
+        self._wrap = AESGCM(hmac.digest(root, b"gamekeeper/wrap", "sha256")) if secret else None
+
+    def digest(self, data: bytes) -> bytes:
+        """SHA-256 of the data, keyed when there is a secret."""
+        return hashlib.sha256(data).digest() if self._chain is None else hmac.digest(self._chain, data, "sha256")
+
+    def link(self, previous: bytes, values: Sequence[Any]) -> bytes:
+        """The hash of a row that follows `previous`."""
+        return self.digest(DOMAIN + (previous or GENESIS) + canonical(values))
+
+    def head(self, owner: str, seq: int, last: bytes) -> bytes:
+        """What the root row keeps: last hash, then a digest that binds it to the owner and the count."""
+        return last + self.digest(DOMAIN + b"/head" + canonical([owner, seq, last]))
+
+    def new_data_key(self) -> bytes:
+        """A person's key, wrapped for storage."""
+        key = os.urandom(32)
+        if self._wrap is None:
+            return key
+        nonce = os.urandom(12)
+        return nonce + self._wrap.encrypt(nonce, key, b"data-key")
+
+    def data_key(self, stored: bytes) -> AESGCM:
+        """A stored person's key, ready to use."""
+        if self._wrap is None or len(stored) == 32:
+            return AESGCM(stored)
+        return AESGCM(self._wrap.decrypt(stored[:12], stored[12:], b"data-key"))
+
+    def seal(self, stored_key: bytes | None, value: Any) -> Any:
+        """A personal value as it stands in the journal."""
+        if value is None:
+            return None
+        if stored_key is None:
+            return {"sealed": None}
+        nonce = os.urandom(12)
+        data = nonce + self.data_key(stored_key).encrypt(nonce, _ENCODE(value), b"personal")
+        return {"sealed": base64.b64encode(data).decode()}
+
+    def unseal(self, stored_key: bytes | None, value: Any) -> Any:
+        """The value again; None for one whose key was destroyed.
+
+        Raises: InvalidTag when the sealed text was changed.
+        """
+        if not isinstance(value, dict) or set(value) != {"sealed"}:
+            return value
+        if stored_key is None or value["sealed"] is None:
+            return None
+        data = base64.b64decode(value["sealed"])
+        return msgspec.json.decode(self.data_key(stored_key).decrypt(data[:12], data[12:], b"personal"))
+
+    def hide(self, text: bytes) -> str:
+        """An answer with secrets, kept for a retry: sealed by the keep's secret, or not kept at all."""
+        if self._wrap is None:
+            return SECRET_TEXT
+        nonce = os.urandom(12)
+        return "sealed:" + base64.b64encode(nonce + self._wrap.encrypt(nonce, text, b"response")).decode()
+
+    def reveal(self, text: str) -> bytes | None:
+        """The kept answer, or None when it was not kept."""
+        if not text.startswith("sealed:"):
+            return None if text == SECRET_TEXT else text.encode()
+        if self._wrap is None:
+            return None
+        data = base64.b64decode(text.removeprefix("sealed:"))
+        try:
+            return self._wrap.decrypt(data[:12], data[12:], b"response")
+        except InvalidTag:
+            return None
+
+
+def arguments_text(command: Command[Any, Any], arguments: Struct, encoded: bytes, sealer: Sealer, data_key: bytes | None) -> str:
+    """The arguments as the journal keeps them: secrets gone, personal ones sealed."""
+    if not command.hidden:
+        return encoded.decode()
+    values = msgspec.to_builtins(arguments)
+    for parameter in command.hidden:
+        if values[parameter.name] is not None:
+            values[parameter.name] = SECRET_TEXT if parameter.secret else sealer.seal(data_key, values[parameter.name])
+    return _ENCODE(values).decode()
+
+
+def result_text(command: Command[Any, Any], result: Any) -> str:
+    """The answer as the journal keeps it."""
+    if not command.secret_result:
+        return _ENCODE(result).decode()
+    values = msgspec.to_builtins(result)
+    for name in command.secret_result:
+        if values[name] is not None:
+            values[name] = SECRET_TEXT
+    return _ENCODE(values).decode()
+
+
+def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | None]) -> dict[str, list[list[Any]]]:
+    """Per owner, what a command changed: [table, key, before, after]; appended rows have no before."""
+    found: dict[str, list[list[Any]]] = {}
+    for (record, key), (before, after) in log.changes.items():
+        if before is after or before == after:
+            continue
+        made = shape(record)
+        if made.personal or secret_fields(record):
+            stored = data_key(key[0])
+            before, after = (_sealed(record, one, sealer, stored) for one in (before, after))  # noqa: PLW2901
+        found.setdefault(key[0], []).append([made.spec.table, key, before, after])
+    for row in log.appended:
+        made = shape(type(row))
+        key = made.key_of(row)
+        found.setdefault(key[0], []).append([made.spec.table, key, None, row])
+    return found
+
+
+_SECRET_FIELDS: dict[type[Record], frozenset[str]] = {}
+
+
+def secret_fields(record: type[Record]) -> frozenset[str]:
+    """Fields whose values the journal keeps only as a digest."""
+    known = _SECRET_FIELDS.get(record)
+    if known is None:
+        from typing import get_type_hints  # noqa: PLC0415 - only once per record
+
+        hints = get_type_hints(record, include_extras=True)
+        known = _SECRET_FIELDS[record] = frozenset(name for name, hint in hints.items() if "secret" in markers(hint))
+    return known
+
+
+def digest_of(value: Any) -> dict[str, str]:
+    """How a secret field stands in an image."""
+    return {"sha256": hashlib.sha256(_ENCODE(value)).hexdigest()}
+
+
+def _sealed(record: type[Record], row: Any, sealer: Sealer, data_key: bytes | None) -> Any:
+    if row is None:
+        return None
+    values = msgspec.to_builtins(row)
+    for name in shape(record).personal:
+        values[name] = sealer.seal(data_key, values[name])
+    for name in secret_fields(record):
+        if values[name] is not None:
+            values[name] = digest_of(values[name])
+    return values
+
+
+def read_changes(text: str) -> list[Changed]:
+    """The changes of an entry."""
+    return msgspec.json.decode(text, type=list[Changed])
+
+
+def image_of_row(record: type[Record], row: Sequence[Any]) -> dict[str, Any]:
+    """A table's row as an image, for comparing with the journal."""
+    made = shape(record)
+    values: dict[str, Any] = {}
+    for field, value in zip(made.fields, row, strict=True):
+        values[field.name] = (
+            load_json(value) if field.kind == "json" else bool(value) if field.kind == "boolean" and value is not None else value
+        )
+    return cast("dict[str, Any]", msgspec.json.decode(_ENCODE(values)))

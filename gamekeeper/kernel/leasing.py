@@ -1,0 +1,270 @@
+"""Leases and checkpoints of one process: acquire, renew, hand over, release; flush what only memory holds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from gamekeeper.errors import GameError, OwnerLeased, OwnerNotFound, StoreUnavailable
+from gamekeeper.kernel.batch import Submission
+from gamekeeper.kernel.commands import Command, Prepared
+from gamekeeper.kernel.engine import Engine
+from gamekeeper.kernel.leases import Lease
+from gamekeeper.kernel.records import AnyOwnerId, Record, shape
+from gamekeeper.kernel.store.base import (
+    ConstraintBroken,
+    Guard,
+    LeaseRow,
+    LoadRequest,
+    OutcomeUnknown,
+    RootRow,
+    TryAgain,
+    Unreachable,
+    WriteSet,
+)
+from gamekeeper.kernel.workingset import Context, OwnerState
+
+LOG = logging.getLogger("gamekeeper.leasing")
+FLUSH_OWNERS = 1_000
+"""Owners written by one flush at the most."""
+MARGIN = 0.2
+"""The part of a lease by which this process stops earlier than the database would: for pauses and slow clocks."""
+
+
+def image(ctx: Context, *, owner: AnyOwnerId) -> None:  # noqa: ARG001 - named so that it is locked
+    """Journal what the checkpoints of a lease changed in all, and save it."""
+    for where, before, after in ctx.found:
+        ctx.log.changes[where] = [before, after]
+
+
+IMAGE: Command[Any, None] = Command(image, touches=(), keys=None, prepare=None, durability="commit", access="operator", module="leases")
+
+
+class Leasing:
+    """What this process holds, kept alive by a task and saved by another."""
+
+    def __init__(self, engine: Engine, *, lease_seconds: float, checkpoint_seconds: float) -> None:
+        self._engine = engine
+        self._store = engine.store
+        self._runner = engine.runner
+        self._table = engine.runner.leases
+        self._clock = engine.clock
+        self.lease_seconds = lease_seconds
+        self.checkpoint_seconds = checkpoint_seconds
+        self.on_lost: list[Callable[[str], None]] = []
+        """called with the owner's id when a lease was lost and its unsaved checkpoints with it"""
+        self.on_foreign_change: list[Callable[[str], None]] = []
+        """called with the owner's id when somebody else's command changed an owner leased here"""
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to renew and to flush."""
+        self._tasks = [
+            asyncio.create_task(self._repeat(self.lease_seconds / 3, self.renew)),
+            asyncio.create_task(self._repeat(self.checkpoint_seconds / 4, self._flush_due)),
+        ]
+
+    async def stop(self) -> None:
+        """End the tasks; flush and release come before."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _repeat(self, seconds: float, work: Callable[[], Any]) -> None:
+        failures = 0
+        while True:
+            await asyncio.sleep(seconds * min(8, 2**failures))
+            try:
+                await work()
+                failures = 0
+            except (Unreachable, TryAgain, OutcomeUnknown, GameError) as error:
+                # The chain never stops: the next turn tries again, a little later.
+                failures = min(failures + 1, 3)
+                LOG.warning("%s failed and is tried again: %s", work.__name__, error)
+
+    async def acquire(self, owners: Sequence[str]) -> list[Lease]:
+        """Take the leases of all these owners, or of none.
+
+        Raises: OWNER_LEASED, OWNER_NOT_FOUND, STORE_UNAVAILABLE.
+        """
+        began = self._clock.monotonic()
+        try:
+            rows = await self._store.acquire_leases(owners, self._table.holder, self.lease_seconds)
+        except (Unreachable, TryAgain, OutcomeUnknown) as error:
+            raise StoreUnavailable(problem=str(error)) from error
+        granted = {row.owner: row for row in rows}
+        leases = [self._grant(row, began) for row in rows]
+        missing = [owner for owner in owners if owner not in granted]
+        if missing:
+            await self._store.release_leases([(row.owner, row.epoch) for row in rows], self._table.holder, None, 0)
+            for row in rows:
+                self._table.drop(row.owner)
+            await self._refuse(missing[0])
+        return leases
+
+    def _grant(self, row: LeaseRow, began: float) -> Lease:
+        lease = Lease(row.owner, row.epoch, began + self.lease_seconds * (1 - MARGIN))
+        self._table.grant(lease)
+        state = self._runner.cache.peek(row.owner)
+        if state is not None and (state.version != row.version or state.holder != self._table.holder):
+            self._runner.cache.drop(row.owner)
+        elif state is not None:
+            state.epoch = row.epoch
+        return lease
+
+    async def _refuse(self, owner: str) -> None:
+        roots = (await self._store.load(LoadRequest(owners=[owner]))).roots
+        if owner not in roots:
+            raise OwnerNotFound(id=owner)
+        raise OwnerLeased(owner=owner, holder=roots[owner].holder or "")
+
+    async def renew(self) -> None:
+        """Prolong every lease held; learn of the lost ones, and of owners that others have changed."""
+        held = [(lease.owner, lease.epoch) for lease in self._table.held.values()]
+        if not held:
+            return
+        began = self._clock.monotonic()
+        rows = {row.owner: row for row in await self._store.renew_leases(held, self._table.holder, self.lease_seconds)}
+        for owner, epoch in held:
+            row = rows.get(owner)
+            lease = self._table.held.get(owner)
+            if lease is None or lease.epoch != epoch:
+                continue
+            if row is None:
+                self._lose(owner)
+                continue
+            self._table.grant(Lease(owner, epoch, began + self.lease_seconds * (1 - MARGIN)))
+            state = self._runner.cache.peek(owner)
+            if state is not None and state.version < row.version:
+                for listener in self.on_foreign_change:
+                    listener(owner)
+
+    def _lose(self, owner: str) -> None:
+        self._table.lose(owner)
+        state = self._runner.cache.peek(owner)
+        if state is not None:
+            state.dirty, state.images = {}, {}
+            self._runner.cache.drop(owner)
+        for listener in self.on_lost:
+            listener(owner)
+
+    async def release(self, owners: Sequence[str], successor: str | None = None) -> None:
+        """Save, journal the image of the lease's checkpoints, and give the leases back or hand them to a successor."""
+        mine = [owner for owner in owners if owner in self._table.held]
+        await asyncio.gather(*(self._journal_image(owner) for owner in mine))
+        held = [(owner, self._table.held[owner].epoch) for owner in mine if owner in self._table.held]
+        # From here on nothing is answered from memory for them.
+        for owner in owners:
+            self._table.drop(owner)
+            self._runner.cache.drop(owner)
+        try:
+            await self._store.release_leases(held, self._table.holder, successor, self.lease_seconds)
+        except (Unreachable, TryAgain, OutcomeUnknown) as error:
+            raise StoreUnavailable(problem=str(error)) from error
+
+    async def _journal_image(self, owner: str) -> None:
+        state = self._runner.cache.peek(owner)
+        if state is None or not state.images:
+            return
+        found = [
+            (where, before, state.tables[where[0]].get(where[1]))
+            for where, before in state.images.items()
+            if where[0] in state.tables and (where in state.dirty or before != state.tables[where[0]].get(where[1]))
+        ]
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        call = IMAGE.call({"owner": owner})
+        submission = Submission(
+            [call], key=None, actor="gamekeeper", reason="lease released", expect={}, prepared=[Prepared(found=found)], future=future
+        )
+        self._engine.submit(submission, internal=True)
+        await future
+        state.dirty, state.images = {}, {}
+
+    async def flush(self) -> None:
+        """Write everything that only memory holds.
+
+        Raises: STORE_UNAVAILABLE when something could not be saved.
+        """
+        owners = {lease.owner for lease in self._table.held.values() if self._dirty(lease.owner)}
+        await self._engine.hold(owners)
+        try:
+            failed = await self._flush(sorted(owners))
+        finally:
+            self._engine.let_go(owners)
+        if failed:
+            raise StoreUnavailable(problem=f"{len(failed)} owners could not be saved")
+
+    async def _flush_due(self) -> None:
+        """Write what has waited for half the window; the other half is for trying again."""
+        latest = self._clock.monotonic() - self.checkpoint_seconds / 2
+        due = [owner for owner in self._table.held if (state := self._dirty(owner)) is not None and state.dirty_since <= latest]
+        owners = self._engine.hold_free(due)
+        try:
+            failed = await self._flush(sorted(owners))
+        finally:
+            self._engine.let_go(owners)
+        if failed:
+            raise StoreUnavailable(problem=f"{len(failed)} owners could not be saved")
+
+    def _dirty(self, owner: str) -> OwnerState | None:
+        state = self._runner.cache.peek(owner)
+        return state if state is not None and state.dirty else None
+
+    async def _flush(self, owners: list[str]) -> list[str]:
+        """Write these owners' checkpoints; gives those that could not be written, which are frozen for value until they are."""
+        failed: list[str] = []
+        for start in range(0, len(owners), FLUSH_OWNERS):
+            failed += await self._flush_some(owners[start : start + FLUSH_OWNERS])
+        return failed
+
+    async def _flush_some(self, owners: list[str]) -> list[str]:
+        states = [state for owner in owners if (state := self._dirty(owner)) is not None and owner in self._table.held]
+        if not states:
+            return []
+        try:
+            applied = await self._store.apply(self._checkpoint_writes(states))
+        except ConstraintBroken as error:
+            if len(states) > 1:
+                middle = len(states) // 2
+                names = [state.id for state in states]
+                return await self._flush_some(names[:middle]) + await self._flush_some(names[middle:])
+            LOG.error("the checkpoint of %s breaks %s", states[0].id, error.constraint)
+            return self._degrade(states)
+        except (Unreachable, TryAgain, OutcomeUnknown) as error:
+            LOG.warning("a flush of %d owners failed: %s", len(states), error)
+            return self._degrade(states)
+        if not applied.ok:
+            self._lose_all(states, applied.roots)
+            return await self._flush_some([state.id for state in states if state.id in self._table.held])
+        for state in states:
+            state.dirty = {}
+            state.degraded = False
+        return []
+
+    def _degrade(self, states: Iterable[OwnerState]) -> list[str]:
+        for state in states:
+            state.degraded = True
+        return [state.id for state in states]
+
+    def _lose_all(self, states: Iterable[OwnerState], roots: list[RootRow]) -> None:
+        now = {root.id: root for root in roots}
+        for state in states:
+            root = now.get(state.id)
+            if root is None or not root.leased or root.epoch != self._table.held[state.id].epoch:
+                self._lose(state.id)
+
+    def _checkpoint_writes(self, states: Iterable[OwnerState]) -> WriteSet:
+        writes = WriteSet(guards=[], deletes={}, upserts={})
+        upserts: dict[type[Record], list[tuple[Any, ...]]] = {}
+        for state in states:
+            # The version may have been raised by somebody else's gift; only the lease matters here.
+            writes.guards.append(Guard(state.id, -1, self._table.held[state.id].epoch, True))
+            for (record, key), row in state.dirty.items():
+                if row is None:
+                    writes.deletes.setdefault(record, []).append(key)
+                else:
+                    upserts.setdefault(record, []).append(shape(record).row_of(row))
+        writes.upserts = upserts
+        return writes

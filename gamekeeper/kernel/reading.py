@@ -1,0 +1,126 @@
+"""Reading: what a query's function gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import msgspec
+from msgspec import Struct
+
+from gamekeeper.errors import StoreUnavailable
+from gamekeeper.kernel.batch import Runner
+from gamekeeper.kernel.queries import Loaded, Root
+from gamekeeper.kernel.records import SPECS, Record, shape
+from gamekeeper.kernel.store.base import LoadRequest, LoadResult, RootRow, Store, TryAgain, Unreachable
+
+S = TypeVar("S", bound=Struct)
+Row = TypeVar("Row", bound=Record)
+D = TypeVar("D", bound=Struct)
+
+
+class StoreReader:
+    """A `Reader` over the store; owners leased here are read from memory, which is ahead of the database."""
+
+    def __init__(self, store: Store, runner: Runner) -> None:
+        self._store = store
+        self._runner = runner
+
+    async def _load(self, request: LoadRequest) -> LoadResult:
+        try:
+            return await self._store.load(request)
+        except (Unreachable, TryAgain) as error:
+            raise StoreUnavailable(problem=str(error)) from error
+
+    def _leased(self, owner: str, *records: type[Record]) -> dict[type[Record], list[Any]] | None:
+        state = self._runner.cache.peek(owner)
+        lease = self._runner.leases.held.get(owner)
+        if state is None or lease is None or lease.epoch != state.epoch:
+            return None
+        if any(record not in state.tables for record in records):
+            return None
+        return {record: [state.tables[record][key] for key in sorted(state.tables[record])] for record in records}
+
+    async def root(self, owner: str) -> Root | None:
+        """An owner's root row."""
+        result = await self._load(LoadRequest(owners=[owner]))
+        root = result.roots.get(owner)
+        return None if root is None else _root(root)
+
+    async def get(self, record: type[Row], *key: Any) -> Row | None:
+        """One row by its whole key."""
+        memory = self._leased(key[0], record) if SPECS[record].loads == "owner" else None
+        if memory is not None:
+            state = self._runner.cache.peek(key[0])
+            return cast("Row | None", state.tables[record].get(key)) if state is not None else None
+        rows = (await self._load(LoadRequest(keyed={record: [key]}))).keyed[record]
+        return rows[0] if rows else None
+
+    async def all(self, record: type[Row], owner: str) -> list[Row]:
+        """All rows of a type that an owner has, in the order of their keys."""
+        memory = self._leased(owner, record)
+        if memory is not None:
+            return memory[record]
+        rows = (await self._load(LoadRequest(tables={record: [owner]}))).tables[record]
+        return sorted(rows, key=shape(record).key_of)
+
+    async def load(self, owner: str, *records: type[Record]) -> Loaded | None:
+        """A whole owner in one round trip; from memory when it is leased here."""
+        memory = self._leased(owner, *records)
+        state = self._runner.cache.peek(owner)
+        if memory is not None and state is not None:
+            return Loaded(Root(owner, state.kind, state.version, state.epoch, self._runner.leases.holder, None, state.seq), memory)
+        result = await self._load(LoadRequest(owners=[owner], tables={record: [owner] for record in records}))
+        root = result.roots.get(owner)
+        if root is None:
+            return None
+        tables = {record: sorted(rows, key=shape(record).key_of) for record, rows in result.tables.items()}
+        self._lay_dirty(owner, tables)
+        return Loaded(_root(root), tables)
+
+    def _lay_dirty(self, owner: str, tables: dict[type[Record], list[Any]]) -> None:
+        state = self._runner.cache.peek(owner)
+        if state is None or not state.dirty or owner not in self._runner.leases.held:
+            return
+        for record, rows in tables.items():
+            key_of = shape(record).key_of
+            by_key = {key_of(row): row for row in rows}
+            by_key.update({key: row for (kind, key), row in state.dirty.items() if kind is record})
+            tables[record] = [by_key[key] for key in sorted(by_key) if by_key[key] is not None]
+
+    async def rows(self, kind: type[S], statement: Any, **parameters: Any) -> list[S]:
+        """The rows of a statement, each as `kind`, by position."""
+        make = shape(kind).from_row if issubclass(kind, Record) and kind in SPECS else _maker(kind)
+        return [make(row) for row in await self._fetch(statement, parameters)]
+
+    async def one(self, kind: type[S], statement: Any, **parameters: Any) -> S | None:
+        """The first row of a statement."""
+        rows = await self.rows(kind, statement, **parameters)
+        return rows[0] if rows else None
+
+    async def scalar(self, statement: Any, **parameters: Any) -> Any:
+        """The first column of the first row; None without a row."""
+        rows = await self._fetch(statement, parameters)
+        return rows[0][0] if rows else None
+
+    async def _fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Any]:
+        try:
+            return await self._store.fetch(statement, parameters)
+        except (Unreachable, TryAgain) as error:
+            raise StoreUnavailable(problem=str(error)) from error
+
+    def definitions(self, kind: type[D]) -> Mapping[str, D]:
+        """The active content of one kind, by id."""
+        return cast("Mapping[str, D]", self._runner.definitions.get(kind, {}))
+
+
+def _root(row: RootRow) -> Root:
+    return Root(
+        row.id, row.kind, row.version, row.epoch, row.holder if row.leased else None, row.expires_at if row.leased else None, row.seq
+    )
+
+
+def _maker(kind: type[Struct]) -> Any:
+    names = kind.__struct_fields__
+    # SQLite answers booleans as integers, so that a strict conversion would refuse them.
+    return lambda row: msgspec.convert(dict(zip(names, row, strict=True)), kind, strict=False)

@@ -1,0 +1,328 @@
+"""Records: one declaration gives the row, its table, its JSON schema and its decoders.
+
+    class Holding(Record, table="holdings"):
+        character_id: Key[CharacterId]
+        slot: Key[Slot]
+        quantity: Quantity
+
+The first key field is the owner's id. Records are frozen: a change is a new record, so the image from before stays true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct, StructMeta, inspect
+
+from gamekeeper.kernel import gate
+from gamekeeper.kernel.ids import ID_PATTERN
+
+T = TypeVar("T")
+
+MAX_INTEGER = 2**53 - 1
+MAX_FLOAT = 1.7976931348623157e308
+
+Durability = Literal["commit", "checkpoint"]
+Loading = Literal["owner", "key"]
+Kind = Literal["text", "integer", "float", "boolean", "json", "bytes"]
+
+
+class _Marker:
+    """A word about a field that types alone do not say."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+
+    def __repr__(self) -> str:
+        return self.word
+
+
+KEY = _Marker("key")
+PERSONAL = _Marker("personal")
+SECRET = _Marker("secret")
+JSON = _Marker("json")
+
+Key = Annotated[T, KEY]
+"""A part of the primary key; the first one is the owner's id."""
+Personal = Annotated[T, PERSONAL]
+"""A person's data: stands in the journal sealed with the person's own key."""
+Secret = Annotated[T, SECRET]
+"""Never reaches the journal, a log or an error."""
+
+
+class OwnedBy(Struct, frozen=True):
+    """Marks an id type as the id of an owner; `kind` "" takes any kind, `creates` means the command makes the owner."""
+
+    kind: str = ""
+    creates: bool = False
+
+
+# Common field types. Amounts are integers within +-(2**53 - 1), so that JavaScript clients read them exactly.
+Integer = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+Amount = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_INTEGER, description="how many, at least 1")]
+BasisPoints = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER, description="hundredths of a percent")]
+EpochMs = Annotated[int, Meta(ge=0, le=MAX_INTEGER, description="UTC, milliseconds since 1970")]
+Coordinate = Annotated[float, Meta(ge=-MAX_FLOAT, le=MAX_FLOAT)]
+JsonObject = Annotated[dict[str, Any], JSON, Meta(description="a JSON object within the gate's limits")]
+AnyOwnerId = Annotated[str, Meta(min_length=1, max_length=64, pattern=ID_PATTERN), OwnedBy()]
+
+
+class Field(Struct, frozen=True):
+    """One column, as the declaration says it."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+    key: bool
+    personal: bool
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    max_length: int | None = None
+    choices: tuple[str, ...] = ()
+
+
+class RecordSpec(Struct, frozen=True):
+    """What the kernel knows of a record type."""
+
+    table: str
+    append_only: bool
+    durability: Durability
+    loads: Loading
+    value: bool
+    unique: tuple[tuple[str, ...], ...]
+    indexes: tuple[tuple[str, ...], ...]
+    checks: tuple[str, ...]
+
+
+RECORDS: dict[str, type[Record]] = {}
+"""Every declared record by its table's name."""
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=False)
+class RecordMeta(StructMeta):
+    """Builds the frozen struct and remembers the table's facts."""
+
+    def __new__(
+        mcls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        *,
+        table: str = "",
+        append_only: bool = False,
+        durability: Durability = "commit",
+        loads: Loading = "owner",
+        value: bool = False,
+        unique: Sequence[tuple[str, ...]] = (),
+        indexes: Sequence[tuple[str, ...]] = (),
+        checks: Sequence[str] = (),
+        **config: Any,
+    ) -> Any:
+        """Make the class; a second record for one table is an error."""
+        cls = super().__new__(mcls, name, bases, namespace, frozen=True, forbid_unknown_fields=True, **config)
+        if not table:
+            return cls
+        known = RECORDS.get(table)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(f"table {table!r} is declared by {known.__module__}.{known.__qualname__} already")
+        spec = RecordSpec(table, append_only, durability, loads, value, tuple(unique), tuple(indexes), tuple(checks))
+        SPECS[cls] = spec
+        RECORDS[table] = cast("type[Record]", cls)
+        return cls
+
+    def __init__(self, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **_: Any) -> None:
+        super().__init__(name, bases, namespace)
+
+
+SPECS: dict[type, RecordSpec] = {}
+
+
+class Record(Struct, metaclass=RecordMeta):
+    """One typed row. Subclass it with `table=`; see the module's docstring."""
+
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(
+        cls,
+        *,
+        table: str = "",
+        append_only: bool = False,
+        durability: Durability = "commit",
+        loads: Loading = "owner",
+        value: bool = False,
+        unique: Sequence[tuple[str, ...]] = (),
+        indexes: Sequence[tuple[str, ...]] = (),
+        checks: Sequence[str] = (),
+        **config: Any,
+    ) -> None:
+        """The words that a declaration may use; the metaclass keeps them."""
+
+
+class Shape(Struct, frozen=True):
+    """What the hot path needs of a record type, worked out once."""
+
+    record: type[Record]
+    spec: RecordSpec
+    fields: tuple[Field, ...]
+    names: tuple[str, ...]
+    key_names: tuple[str, ...]
+    key_of: Callable[[Any], tuple[Any, ...]]
+    row_of: Callable[[Any], tuple[Any, ...]]
+    from_row: Callable[[Sequence[Any]], Any]
+    personal: frozenset[str]
+    owner_kind: str
+    unique_of: Callable[[Any], tuple[Any, ...]] | None
+
+    @property
+    def owner_field(self) -> str:
+        """The first part of the key."""
+        return self.key_names[0]
+
+
+@cache
+def shape(record: type[Record]) -> Shape:
+    """The record's columns, key and coders.
+
+    Raises: TypeError for a declaration that breaks the kernel's rules.
+    """
+    spec = SPECS.get(record)
+    if spec is None:
+        raise TypeError(f"{record.__qualname__} declares no table")
+    fields = _fields(record)
+    names = tuple(field.name for field in fields)
+    keys = tuple(field.name for field in fields if field.key)
+    if not keys or names[0] != keys[0] or fields[0].kind != "text" or fields[0].nullable:
+        raise TypeError(f"{spec.table}: the first field must be the owner's id, a key of type text")
+    return Shape(
+        record=record,
+        spec=spec,
+        fields=fields,
+        names=names,
+        key_names=keys,
+        key_of=_compiled(f"lambda r: ({', '.join(f'r.{name}' for name in keys)},)"),
+        row_of=_row_of(fields),
+        from_row=_from_row(record, fields),
+        personal=frozenset(field.name for field in fields if field.personal),
+        owner_kind=_owner_kind(record, keys[0]),
+        unique_of=_compiled(f"lambda r: ({', '.join(f'r.{name}' for names in spec.unique for name in names)},)") if spec.unique else None,
+    )
+
+
+def _owner_kind(record: type[Record], name: str) -> str:
+    mark = owned_by(get_type_hints(record, include_extras=True)[name])
+    return mark.kind if mark is not None else ""
+
+
+def markers(hint: Any) -> set[str]:
+    """The words attached to a type, through `Annotated` and `| None`."""
+    found = {extra.word for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, _Marker)}
+    inner = get_args(hint) if get_origin(hint) is not Annotated else (get_args(hint)[0],)
+    for argument in inner:
+        if get_origin(argument) is Annotated or get_args(argument):
+            found |= markers(argument)
+    return found
+
+
+def owned_by(hint: Any) -> OwnedBy | None:
+    """The owner mark of a type, through `Annotated`, `| None` and `list[...]`."""
+    for extra in getattr(hint, "__metadata__", ()):
+        if isinstance(extra, OwnedBy):
+            return extra
+    for argument in get_args(hint):
+        if get_origin(argument) is not None:
+            found = owned_by(argument)
+            if found is not None:
+                return found
+    return None
+
+
+def _fields(record: type[Record]) -> tuple[Field, ...]:
+    hints = get_type_hints(record, include_extras=True)
+    info = inspect.type_info(record)
+    if not isinstance(info, inspect.StructType):  # pragma: no cover - a record is a struct
+        raise TypeError(f"{record.__qualname__} is no struct")
+    return tuple(_field(record, field.name, field.type, markers(hints[field.name])) for field in info.fields)
+
+
+def _field(record: type[Record], name: str, kind: inspect.Type, words: set[str]) -> Field:
+    nullable = False
+    if isinstance(kind, inspect.UnionType):
+        nullable = kind.includes_none
+        rest = [one for one in kind.types if not isinstance(one, inspect.NoneType)]
+        kind = rest[0] if len(rest) == 1 else inspect.AnyType()
+    while isinstance(kind, inspect.Metadata):
+        kind = kind.type
+    base: dict[str, Any] = {"name": name, "nullable": nullable, "key": "key" in words, "personal": "personal" in words}
+    if "json" in words or isinstance(kind, inspect.DictType | inspect.ListType | inspect.VarTupleType | inspect.StructType):
+        return Field(kind="json", **base)
+    if isinstance(kind, inspect.BoolType):
+        return Field(kind="boolean", **base)
+    if isinstance(kind, inspect.IntType):
+        low = -MAX_INTEGER if kind.ge is None else max(kind.ge, -MAX_INTEGER)
+        high = MAX_INTEGER if kind.le is None else min(kind.le, MAX_INTEGER)
+        return Field(kind="integer", minimum=low, maximum=high, **base)
+    if isinstance(kind, inspect.FloatType):
+        return Field(
+            kind="float", minimum=-MAX_FLOAT if kind.ge is None else kind.ge, maximum=MAX_FLOAT if kind.le is None else kind.le, **base
+        )
+    if isinstance(kind, inspect.LiteralType):
+        return Field(kind="text", choices=tuple(str(value) for value in kind.values), **base)
+    if isinstance(kind, inspect.EnumType):
+        return Field(kind="text", choices=tuple(str(one.value) for one in kind.cls), **base)
+    if isinstance(kind, inspect.BytesType):
+        return Field(kind="bytes", **base)
+    if isinstance(kind, inspect.StrType):
+        return Field(kind="text", max_length=kind.max_length, **base)
+    raise TypeError(f"{record.__qualname__}.{name}: no column type for {kind}")
+
+
+def _compiled(source: str, **names: Any) -> Any:
+    """A small function made once per record; every word in it comes from the declaration."""
+    return eval(source, names)  # noqa: S307
+
+
+def _row_of(fields: tuple[Field, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    parts = [f"dump(r.{field.name})" if field.kind == "json" else f"r.{field.name}" for field in fields]
+    row: Callable[[Any], tuple[Any, ...]] = _compiled(f"lambda r: ({', '.join(parts)},)", dump=dump_json)
+    return row
+
+
+def _from_row(record: type[Record], fields: tuple[Field, ...]) -> Callable[[Sequence[Any]], Any]:
+    wrap = {"json": "load(r[{i}])", "boolean": "flag(r[{i}])", "bytes": "blob(r[{i}])"}
+    if not any(field.kind in wrap for field in fields):
+        plain: Callable[[Sequence[Any]], Any] = _compiled("lambda r: make(*r)", make=record)
+        return plain
+    parts = [wrap.get(field.kind, "r[{i}]").format(i=i) for i, field in enumerate(fields)]
+    decode: Callable[[Sequence[Any]], Any] = _compiled(
+        f"lambda r: make({', '.join(parts)})", make=record, load=load_json, flag=_flag, blob=_blob
+    )
+    return decode
+
+
+def dump_json(value: Any) -> str | None:
+    """A JSON value as stored text; both engines store the same bytes."""
+    if value is None:
+        return None
+    return "{}" if value == {} else gate.dumps(value).decode()
+
+
+def load_json(text: Any) -> Any:
+    """Stored text as a JSON value."""
+    if text is None:
+        return None
+    return {} if text == "{}" else msgspec.json.decode(text)
+
+
+def _flag(value: Any) -> bool | None:
+    return None if value is None else bool(value)
+
+
+def _blob(value: Any) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    # JSON carries bytes as hex, with PostgreSQL's \x in front.
+    return bytes.fromhex(value.removeprefix("\\x"))

@@ -1,0 +1,240 @@
+"""Records as SQLAlchemy tables: DDL, triggers, and what queries select from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.types import TypeEngine
+
+from gamekeeper.kernel.records import MAX_INTEGER, RECORDS, Field, Record, shape
+
+METADATA = MetaData()
+
+# SQLite's BIGINT must be spelled INTEGER in a STRICT table.
+BIGINT: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+DOUBLE: TypeEngine[Any] = Double().with_variant(REAL(), "sqlite")
+_TYPES: dict[str, TypeEngine[Any]] = {
+    "text": Text(),
+    "integer": BIGINT,
+    "float": DOUBLE,
+    "boolean": Boolean().with_variant(Integer(), "sqlite"),
+    "json": Text(),
+    "bytes": LargeBinary(),
+}
+
+_HOT: dict[str, Any] = {"postgresql_with": {"fillfactor": 70}}
+
+_COLD: dict[str, Any] = {}
+
+owners = Table(
+    "owners",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("version", BIGINT, nullable=False),
+    Column("epoch", BIGINT, nullable=False),
+    Column("lease_holder", Text),
+    Column("lease_expires_at", BIGINT),
+    Column("head_hash", LargeBinary, nullable=False),
+    Column("journal_seq", BIGINT, nullable=False),
+    Column("data_key", LargeBinary),
+    CheckConstraint("version >= 0 AND epoch >= 0 AND journal_seq >= 0", name="ck_owners_counters"),
+    CheckConstraint("(lease_holder IS NULL) = (lease_expires_at IS NULL)", name="ck_owners_lease"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+    **_HOT,
+)
+
+journal = Table(
+    "journal",
+    METADATA,
+    Column("owner_id", Text, nullable=False),
+    Column("seq", BIGINT, nullable=False),
+    Column("command_id", Text, nullable=False),
+    Column("at", BIGINT, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text),
+    Column("origin_id", Text, nullable=False),
+    Column("owners", Text),
+    Column("arguments", Text),
+    Column("result", Text),
+    Column("idempotency_key", Text),
+    Column("changes", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("owner_id", "seq", name="pk_journal"),
+    Index("ix_journal_command_id", "command_id"),
+    sqlite_strict=True,
+)
+
+idempotency = Table(
+    "idempotency",
+    METADATA,
+    Column("actor", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("response", Text),
+    Column("at", BIGINT, nullable=False),
+    PrimaryKeyConstraint("actor", "key", name="pk_idempotency"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+claims = Table(
+    "claims",
+    METADATA,
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("owner_id", Text, nullable=False),
+    Column("at", BIGINT, nullable=False),
+    PrimaryKeyConstraint("kind", "key", name="pk_claims"),
+    Index("ix_claims_owner_id", "owner_id"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+meta = Table(
+    "gamekeeper_meta",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+JOURNAL_COLUMNS = tuple(column.name for column in journal.columns)
+APPEND_ONLY_KERNEL = ("journal",)
+
+
+@cache
+def table(record: type[Record]) -> Table[Any]:
+    """The table of a record type."""
+    made = shape(record)
+    spec = made.spec
+    constraints = [*_checks(spec.table, made.fields)]
+    constraints += [CheckConstraint(text, name=f"ck_{spec.table}_{i}") for i, text in enumerate(spec.checks)]
+    uniques = [UniqueConstraint(*names, name=f"uq_{spec.table}_{'_'.join(names)}") for names in spec.unique]
+    indexes = [Index(f"ix_{spec.table}_{'_'.join(names)}", *names) for names in spec.indexes]
+    return Table(
+        spec.table,
+        METADATA,
+        *(Column(field.name, _TYPES[field.kind], nullable=field.nullable) for field in made.fields),
+        PrimaryKeyConstraint(*made.key_names, name=f"pk_{spec.table}"),
+        *constraints,
+        *uniques,
+        *indexes,
+        sqlite_strict=True,
+        sqlite_with_rowid=spec.append_only or spec.loads == "key",
+        **(_COLD if spec.append_only else _HOT),
+    )
+
+
+def _checks(name: str, fields: Iterable[Field]) -> Iterator[CheckConstraint]:
+    for field in fields:
+        text = _check(field)
+        if text:
+            yield CheckConstraint(text, name=f"ck_{name}_{field.name}")
+
+
+def _check(field: Field) -> str | None:
+    column = f'"{field.name}"'
+    if field.choices:
+        return f"{column} IN ({', '.join(_quoted(choice) for choice in field.choices)})"
+    if field.kind == "integer":
+        return f"{column} BETWEEN {_int(field.minimum, -MAX_INTEGER)} AND {_int(field.maximum, MAX_INTEGER)}"
+    if field.kind == "float":
+        # NaN and the infinities fall outside on PostgreSQL, where NaN is greater than every number.
+        return f"{column} BETWEEN {field.minimum!r} AND {field.maximum!r}"
+    if field.kind == "boolean":
+        return f"{column} IN (false, true)"
+    if field.max_length is not None:
+        return f"length({column}) <= {field.max_length}"
+    return None
+
+
+def _int(value: int | float | None, default: int) -> int:
+    return default if value is None else int(value)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def all_tables() -> list[Table[Any]]:
+    """The kernel's tables and one per declared record."""
+    kernel = [owners, journal, idempotency, claims, meta]
+    return kernel + [table(record) for _, record in sorted(RECORDS.items())]
+
+
+def create_statements(dialect: Dialect, existing: set[str]) -> list[str]:
+    """The DDL for the tables that are not there yet, with their indexes and triggers."""
+    statements: list[str] = []
+    for one in all_tables():
+        if one.name in existing:
+            continue
+        statements.append(str(CreateTable(one).compile(dialect=dialect)).strip())
+        statements += [str(CreateIndex(index).compile(dialect=dialect)).strip() for index in sorted(one.indexes, key=lambda i: str(i.name))]
+        if is_append_only(one.name):
+            keys = [column.name for column in one.primary_key.columns]
+            statements += append_only_triggers(dialect.name, one.name, keys)
+    return statements
+
+
+def is_append_only(name: str) -> bool:
+    """Whether rows of the table may never change."""
+    return name in APPEND_ONLY_KERNEL or (name in RECORDS and shape(RECORDS[name]).spec.append_only)
+
+
+def append_only_triggers(dialect: str, name: str, keys: list[str]) -> list[str]:
+    """Triggers that refuse every change of a written row, `INSERT OR REPLACE` and `TRUNCATE` included."""
+    if dialect == "sqlite":
+        same = " AND ".join(f'"{key}" = NEW."{key}"' for key in keys)
+        refuse = f"SELECT RAISE(ABORT, '{name} is append-only')"
+        # REPLACE deletes without firing the delete trigger unless recursive_triggers is on.
+        there = f'WHEN EXISTS (SELECT 1 FROM "{name}" WHERE {same})'
+        return [
+            f'CREATE TRIGGER "{name}_no_update" BEFORE UPDATE ON "{name}" BEGIN {refuse}; END',
+            f'CREATE TRIGGER "{name}_no_delete" BEFORE DELETE ON "{name}" BEGIN {refuse}; END',
+            f'CREATE TRIGGER "{name}_no_replace" BEFORE INSERT ON "{name}" {there} BEGIN {refuse}; END',
+        ]
+    raises = "RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'"
+    call = "EXECUTE FUNCTION gamekeeper_append_only()"
+    return [
+        f"CREATE OR REPLACE FUNCTION gamekeeper_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {raises}; END $$",
+        f'CREATE TRIGGER "{name}_no_change" BEFORE UPDATE OR DELETE ON "{name}" FOR EACH ROW {call}',
+        f'CREATE TRIGGER "{name}_no_truncate" BEFORE TRUNCATE ON "{name}" FOR EACH STATEMENT {call}',
+    ]
+
+
+class SchemaMismatch(Exception):
+    """A table in the database lacks a column that the program declares."""
+
+
+def require_columns(declared: Table[Any], have: set[str]) -> None:
+    """Refuse a database whose table is older or other than the declared one.
+
+    Raises: SchemaMismatch.
+    """
+    missing = [column.name for column in declared.columns if column.name not in have]
+    if missing:
+        raise SchemaMismatch(f"table {declared.name} lacks the columns {', '.join(missing)}")

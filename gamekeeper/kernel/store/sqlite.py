@@ -1,0 +1,460 @@
+"""SQLite through apsw: one writer thread, a pool of readers, WAL, synchronous FULL."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import apsw
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+from gamekeeper.kernel.records import Record, Shape, shape
+from gamekeeper.kernel.store import schema
+from gamekeeper.kernel.store.base import (
+    CONTENT_OWNER,
+    Applied,
+    ConstraintBroken,
+    LeaseRow,
+    LoadRequest,
+    LoadResult,
+    OutcomeUnknown,
+    RootRow,
+    TryAgain,
+    Unreachable,
+    WriteSet,
+)
+
+T = TypeVar("T")
+DIALECT = sqlite_dialect.dialect(paramstyle="named")
+
+_ROOT = "id, kind, version, epoch, lease_holder, lease_expires_at, head_hash, journal_seq, data_key"
+_SELECT_ROOT = f"SELECT {_ROOT} FROM owners WHERE id = ?"
+_INSERT_JOURNAL = f"INSERT INTO journal VALUES ({', '.join('?' * len(schema.JOURNAL_COLUMNS))})"
+
+_WRITER_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA recursive_triggers = ON",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+def now_ms() -> int:
+    """The database's clock: SQLite has none of its own but this machine's."""
+    return time.time_ns() // 1_000_000
+
+
+class SqliteStore:
+    """A world in one file."""
+
+    dialect = "sqlite"
+    # The next batch runs in Python while the one before is in fsync.
+    overlap = 2
+
+    def __init__(self, path: str, *, readers: int = 4, busy_seconds: float = 5.0) -> None:
+        self._path = path
+        self._busy_ms = int(busy_seconds * 1000)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="gamekeeper-writer")
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="gamekeeper-reader")
+        self._connection: apsw.Connection | None = None
+        self._local = threading.local()
+        self._opened: list[apsw.Connection] = []
+        self._compiled: dict[int, tuple[Any, str]] = {}
+        self._turn = asyncio.Lock()
+
+    async def open(self, *, create: bool) -> None:
+        """Open the file, check or make the schema."""
+        await self._write(self._open, create)
+
+    def _open(self, create: bool) -> None:
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+        connection = apsw.Connection(self._path, flags=flags, statementcachesize=500)
+        connection.set_busy_timeout(self._busy_ms)
+        for pragma in _WRITER_PRAGMAS:
+            connection.execute(pragma).fetchall()
+        self._connection = connection
+        existing = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        statements = schema.create_statements(DIALECT, existing)
+        if statements and not create:
+            connection.close()
+            raise Unreachable("the database lacks tables that this program declares; open it with create=True")
+        if statements:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(
+                f"INSERT OR IGNORE INTO owners ({_ROOT}) VALUES (?, 'content', 0, 0, NULL, NULL, x'', 0, NULL)", (CONTENT_OWNER,)
+            )
+            connection.execute("COMMIT")
+        self._check_columns(connection)
+
+    def _check_columns(self, connection: apsw.Connection) -> None:
+        for table in schema.all_tables():
+            have = {row[1] for row in connection.execute(f'PRAGMA table_info("{table.name}")')}
+            schema.require_columns(table, have)
+
+    async def close(self) -> None:
+        """Checkpoint the log and close every connection."""
+        await self._write(self._close)
+        self._readers.shutdown(wait=True)
+        self._writer.shutdown(wait=True)
+
+    def _close(self) -> None:
+        for connection in self._opened:
+            connection.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    async def _write(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writer, _translated, function, *arguments)
+
+    async def _read(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _translated, function, *arguments)
+
+    def _reader(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=500)
+            connection.set_busy_timeout(self._busy_ms)
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            self._local.connection = connection
+            self._opened.append(connection)
+        return connection
+
+    async def load(self, request: LoadRequest) -> LoadResult:
+        """Read what a batch needs, from one moment."""
+        return await self._read(self._load_snapshot, request)
+
+    def _load_snapshot(self, request: LoadRequest) -> LoadResult:
+        connection = self._reader()
+        connection.execute("BEGIN")
+        try:
+            return _load(connection, request)
+        finally:
+            connection.execute("COMMIT")
+
+    async def apply(self, writes: WriteSet) -> Applied:
+        """Check the guards and write everything, or nothing."""
+        if writes.empty():
+            return await self._read(self._check_only, writes)
+        async with self._turn:
+            return await self._write(self._apply, writes)
+
+    def _check_only(self, writes: WriteSet) -> Applied:
+        return _verdict(self._reader(), writes)
+
+    def _apply(self, writes: WriteSet) -> Applied:
+        connection = self._must()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            applied = _verdict(connection, writes)
+            if applied.ok:
+                _write_all(connection, writes)
+                connection.execute("COMMIT")
+                return applied
+        except BaseException:
+            _roll_back(connection)
+            raise
+        _roll_back(connection)
+        return applied
+
+    def _must(self) -> apsw.Connection:
+        if self._connection is None:
+            raise Unreachable("the database is closed")
+        return self._connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqliteTransaction]:
+        """One writer at a time: the write lock is taken first and kept to the end."""
+        async with self._turn:
+            connection = self._must()
+            await self._write(connection.execute, "BEGIN IMMEDIATE")
+            try:
+                yield SqliteTransaction(self, connection)
+            except BaseException:
+                await asyncio.shield(self._write(_roll_back, connection))
+                raise
+            await asyncio.shield(self._write(self._commit, connection))
+
+    def _commit(self, connection: apsw.Connection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except apsw.Error:
+            _roll_back(connection)
+            raise
+
+    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a SQLAlchemy Core statement on a reader."""
+        known = self._compiled.get(id(statement))
+        if known is None:
+            # The statement is kept beside its text, so that its id stays taken.
+            known = self._compiled[id(statement)] = (statement, str(statement.compile(dialect=DIALECT)))
+        return await self._read(self._fetch, known[1], parameters)
+
+    def _fetch(self, text: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        return self._reader().execute(text, parameters).fetchall()
+
+    async def acquire_leases(self, owners: Sequence[str], holder: str, seconds: float) -> list[LeaseRow]:
+        """Take the leases that are free, expired or the holder's own."""
+        return await self._in_write(_acquire, owners, holder, int(seconds * 1000))
+
+    async def renew_leases(self, held: Sequence[tuple[str, int]], holder: str, seconds: float) -> list[LeaseRow]:
+        """Prolong the leases that still stand."""
+        return await self._in_write(_renew, held, holder, int(seconds * 1000))
+
+    async def release_leases(self, held: Sequence[tuple[str, int]], holder: str, successor: str | None, seconds: float) -> None:
+        """Give leases back, or hand them over."""
+        await self._in_write(_release, held, holder, successor, int(seconds * 1000))
+
+    async def _in_write(self, function: Callable[..., T], *arguments: Any) -> T:
+        def work() -> T:
+            connection = self._must()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                result = function(connection, *arguments)
+                connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+            return result
+
+        async with self._turn:
+            return await self._write(work)
+
+    async def describe(self) -> dict[str, str]:
+        """Names, versions and settings, for people."""
+        return {
+            "database": "SQLite",
+            "version": apsw.sqlite_lib_version(),
+            "path": self._path,
+            "journal_mode": "wal",
+            "synchronous": "full",
+        }
+
+
+class SqliteTransaction:
+    """An open write transaction."""
+
+    def __init__(self, store: SqliteStore, connection: apsw.Connection) -> None:
+        self._store = store
+        self._connection = connection
+
+    async def lock(self, owners: Sequence[str]) -> None:
+        """Nothing to do: the file has one write lock, and it is held."""
+
+    async def load(self, request: LoadRequest) -> LoadResult:
+        """Read within the transaction."""
+        return await self._store._write(_load, self._connection, request)
+
+    async def apply(self, writes: WriteSet) -> Applied:
+        """Write within the transaction."""
+
+        def work() -> Applied:
+            applied = _verdict(self._connection, writes)
+            if applied.ok:
+                _write_all(self._connection, writes)
+            return applied
+
+        return await self._store._write(work)
+
+
+def _translated(function: Callable[..., T], *arguments: Any) -> T:
+    """Run, and say in the store's own words what apsw says."""
+    try:
+        return function(*arguments)
+    except apsw.ConstraintError as error:
+        raise ConstraintBroken(_constraint(str(error))) from error
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise TryAgain(str(error)) from error
+    except apsw.IOError as error:
+        raise OutcomeUnknown(str(error)) from error
+    except (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError, apsw.PermissionsError) as error:
+        raise Unreachable(str(error)) from error
+
+
+def _constraint(message: str) -> str:
+    # "UNIQUE constraint failed: claims.kind, claims.key" becomes "pk_claims" or "uq_...", as PostgreSQL names them.
+    kind, _, rest = message.partition(" constraint failed: ")
+    if kind != "UNIQUE":
+        return rest or message
+    columns = [part.split(".")[-1] for part in rest.split(", ")]
+    name = rest.split(".")[0]
+    keys = [column.name for column in schema.METADATA.tables[name].primary_key.columns] if name in schema.METADATA.tables else []
+    return f"pk_{name}" if columns == keys else f"uq_{name}_{'_'.join(columns)}"
+
+
+def _roll_back(connection: apsw.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _root_row(row: Sequence[Any], now: int) -> RootRow:
+    leased = row[5] is not None and row[5] > now
+    return RootRow(row[0], row[1], row[2], row[3], row[4], row[5], leased, row[6], row[7], row[8])
+
+
+def _load(connection: apsw.Connection, request: LoadRequest) -> LoadResult:
+    result = LoadResult()
+    now = now_ms()
+    execute = connection.execute
+    for id in request.owners:
+        for row in execute(_SELECT_ROOT, (id,)):
+            result.roots[id] = _root_row(row, now)
+    for record, ids in request.tables.items():
+        made, text = shape(record), _by_owner(record)
+        rows: list[Any] = []
+        for id in ids:
+            rows.extend(map(made.from_row, execute(text, (id,))))
+        result.tables[record] = rows
+    for record, keys in request.keyed.items():
+        made, text = shape(record), _by_key(record)
+        result.keyed[record] = [made.from_row(row) for key in keys for row in execute(text, key)]
+    for actor, key in request.answers:
+        for row in execute("SELECT request_hash, response FROM idempotency WHERE actor = ? AND key = ?", (actor, key)):
+            result.answers[actor, key] = (row[0], row[1])
+    for kind, key in request.claims:
+        for row in execute("SELECT owner_id FROM claims WHERE kind = ? AND key = ?", (kind, key)):
+            result.claims[kind, key] = row[0]
+    return result
+
+
+def _verdict(connection: apsw.Connection, writes: WriteSet) -> Applied:
+    execute = connection.execute
+    now = now_ms()
+    good = True
+    roots: list[RootRow] = []
+    for guard in writes.guards:
+        row = execute(_SELECT_ROOT, (guard.owner,)).fetchone()
+        if row is None:
+            good = False
+            continue
+        root = _root_row(row, now)
+        roots.append(root)
+        if guard.version not in (-1, root.version) or root.epoch != guard.epoch or (guard.hold and not root.leased):
+            good = False
+    for actor, key, *_ in writes.answers:
+        if execute("SELECT 1 FROM idempotency WHERE actor = ? AND key = ?", (actor, key)).fetchone():
+            good = False
+    content = execute("SELECT version FROM owners WHERE id = ?", (CONTENT_OWNER,)).fetchone()
+    return Applied(good, [] if good else roots, content[0] if content else 0)
+
+
+def _write_all(connection: apsw.Connection, writes: WriteSet) -> None:
+    many = connection.executemany
+    for record, keys in writes.deletes.items():
+        many(_delete(record), keys)
+    for record, rows in writes.upserts.items():
+        many(_upsert(record), rows)
+    for record, rows in writes.appends.items():
+        many(_insert(record), rows)
+    if writes.new_roots:
+        many(
+            f"INSERT INTO owners ({_ROOT}) VALUES (?, ?, ?, 0, NULL, NULL, ?, ?, ?)",
+            writes.new_roots,
+        )
+    if writes.roots:
+        many("UPDATE owners SET version = ?2, head_hash = ?3, journal_seq = ?4 WHERE id = ?1", writes.roots)
+    if writes.data_keys:
+        many("UPDATE owners SET data_key = ?2 WHERE id = ?1", writes.data_keys)
+    if writes.journal:
+        many(_INSERT_JOURNAL, writes.journal)
+    if writes.answers:
+        many("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", writes.answers)
+    if writes.releases:
+        many("DELETE FROM claims WHERE kind = ? AND key = ?", writes.releases)
+    if writes.claims:
+        many("INSERT INTO claims VALUES (?, ?, ?, ?)", writes.claims)
+
+
+_TEXTS: dict[tuple[str, type[Record]], str] = {}
+
+
+def _text(name: str, record: type[Record], make: Callable[[Shape], str]) -> str:
+    known = _TEXTS.get((name, record))
+    if known is None:
+        known = _TEXTS[name, record] = make(shape(record))
+    return known
+
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _equal(names: Iterable[str]) -> str:
+    return " AND ".join(f'"{name}" = ?' for name in names)
+
+
+def _by_owner(record: type[Record]) -> str:
+    return _text("by_owner", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE "{s.owner_field}" = ?')
+
+
+def _by_key(record: type[Record]) -> str:
+    return _text("by_key", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
+
+
+def _delete(record: type[Record]) -> str:
+    return _text("delete", record, lambda s: f'DELETE FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
+
+
+def _insert(record: type[Record]) -> str:
+    return _text(
+        "insert",
+        record,
+        lambda s: f'INSERT INTO "{s.spec.table}" ({_columns(s.names)}) VALUES ({_marks(len(s.names))})',
+    )
+
+
+def _upsert(record: type[Record]) -> str:
+    def make(s: Shape) -> str:
+        rest = [name for name in s.names if name not in s.key_names]
+        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
+        change = f"UPDATE SET {changes}" if rest else "NOTHING"
+        return f"{_insert(record)} ON CONFLICT ({_columns(s.key_names)}) DO {change}"
+
+    return _text("upsert", record, make)
+
+
+def _lease_row(row: Sequence[Any], now: int) -> LeaseRow:
+    return LeaseRow(row[0], row[1], row[2], row[3], now)
+
+
+def _acquire(connection: apsw.Connection, owners: Sequence[str], holder: str, milliseconds: int) -> list[LeaseRow]:
+    now = now_ms()
+    text = (
+        "UPDATE owners SET epoch = epoch + 1, lease_holder = ?2, lease_expires_at = ?3 WHERE id = ?1 "
+        "AND (lease_holder IS NULL OR lease_holder = ?2 OR lease_expires_at <= ?4) RETURNING id, epoch, version, lease_expires_at"
+    )
+    rows = [row for id in sorted(owners) for row in connection.execute(text, (id, holder, now + milliseconds, now))]
+    return [_lease_row(row, now) for row in rows]
+
+
+def _renew(connection: apsw.Connection, held: Sequence[tuple[str, int]], holder: str, milliseconds: int) -> list[LeaseRow]:
+    now = now_ms()
+    text = (
+        "UPDATE owners SET lease_expires_at = ?4 WHERE id = ?1 AND epoch = ?2 AND lease_holder = ?3 AND lease_expires_at > ?5 "
+        "RETURNING id, epoch, version, lease_expires_at"
+    )
+    rows = [row for id, epoch in sorted(held) for row in connection.execute(text, (id, epoch, holder, now + milliseconds, now))]
+    return [_lease_row(row, now) for row in rows]
+
+
+def _release(connection: apsw.Connection, held: Sequence[tuple[str, int]], holder: str, successor: str | None, milliseconds: int) -> None:
+    text = (
+        "UPDATE owners SET lease_holder = ?4, lease_expires_at = ?5, epoch = epoch + ?6 WHERE id = ?1 AND epoch = ?2 AND lease_holder = ?3"
+    )
+    ends = None if successor is None else now_ms() + milliseconds
+    for id, epoch in sorted(held):
+        connection.execute(text, (id, epoch, holder, successor, ends, 0 if successor is None else 1))

@@ -1,0 +1,306 @@
+"""The working set: what a batch has loaded, and the changes of its commands over it.
+
+Cached rows are never changed in place: the first write to a table of an owner copies that table's dictionary, so a
+batch that fails leaves nothing behind and a reader beside it never sees what is not committed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gamekeeper.errors import AlreadyExists
+from gamekeeper.kernel.ids import derived_id, new_id
+from gamekeeper.kernel.records import SPECS, Record, shape
+
+R = TypeVar("R", bound=Record)
+D = TypeVar("D", bound=Struct)
+
+Row = dict[tuple[Any, ...], Any]
+Change = tuple[type[Record], tuple[Any, ...], Any, Any]
+"""record type, key, before, after; None where there is no row."""
+
+
+class OwnerState:
+    """An owner as the cache holds it: its root row, and the tables that were loaded at this version."""
+
+    __slots__ = (
+        "data_key",
+        "degraded",
+        "dirty",
+        "dirty_since",
+        "epoch",
+        "head",
+        "holder",
+        "id",
+        "images",
+        "keyed",
+        "kind",
+        "seq",
+        "tables",
+        "version",
+    )
+
+    def __init__(
+        self, id: str, kind: str, version: int, epoch: int, holder: str | None, head: bytes, seq: int, data_key: bytes | None
+    ) -> None:
+        self.id = id
+        self.kind = kind
+        self.version = version
+        self.epoch = epoch
+        self.holder = holder
+        self.head = head
+        self.seq = seq
+        self.data_key = data_key
+        self.tables: dict[type[Record], Row] = {}
+        self.keyed: dict[type[Record], Row] = {}
+        # Checkpoint state: what memory holds that the database does not, and the images from before the lease.
+        self.dirty: dict[tuple[type[Record], tuple[Any, ...]], Any] = {}
+        self.dirty_since: float = 0.0
+        self.images: dict[tuple[type[Record], tuple[Any, ...]], Any] = {}
+        self.degraded = False
+
+    def size(self) -> int:
+        """Rows held: what the cache counts."""
+        return 1 + sum(map(len, self.tables.values())) + sum(map(len, self.keyed.values()))
+
+
+class Draft:
+    """An owner within a batch: its state, and the tables that the batch has changed."""
+
+    __slots__ = ("changed", "created", "head", "keyed", "seq", "state", "tables")
+
+    def __init__(self, state: OwnerState, *, created: bool = False) -> None:
+        self.state = state
+        self.created = created
+        self.changed = False
+        self.tables: dict[type[Record], Row] = {}
+        self.keyed: dict[type[Record], Row] = {}
+        self.head = state.head
+        self.seq = state.seq
+
+    def table(self, record: type[Record]) -> Row | None:
+        """The rows as the batch sees them; None when not loaded."""
+        rows = self.tables.get(record)
+        return rows if rows is not None else self.state.tables.get(record)
+
+    def writable(self, record: type[Record]) -> Row:
+        """The batch's own copy of a table, or of the rows read by key."""
+        mine, base = (self.keyed, self.state.keyed) if SPECS[record].loads == "key" else (self.tables, self.state.tables)
+        rows = mine.get(record)
+        if rows is None:
+            rows = mine[record] = dict(base.get(record, {}))
+        return rows
+
+
+class CommandLog:
+    """What one command did, so that it can be journaled or taken back."""
+
+    __slots__ = ("appended", "changes", "claims", "created", "erased", "released")
+
+    def __init__(self) -> None:
+        self.changes: dict[tuple[type[Record], tuple[Any, ...]], list[Any]] = {}
+        self.appended: list[Record] = []
+        self.created: list[str] = []
+        self.claims: list[tuple[str, str, str]] = []
+        self.released: list[tuple[str, str]] = []
+        self.erased: list[str] = []
+
+
+class OwnerView(Struct, frozen=True):
+    """What a command may know of an owner's root row."""
+
+    id: str
+    kind: str
+    version: int
+
+
+class Context:
+    """What a command's function may use: the working set, time, ids, randomness, the actor and the reason."""
+
+    __slots__ = (
+        "_allowed",
+        "_checkpoint",
+        "_definitions",
+        "_drafts",
+        "_log",
+        "_owners",
+        "_random",
+        "actor",
+        "command_id",
+        "found",
+        "now",
+        "reason",
+    )
+
+    def __init__(
+        self,
+        drafts: dict[str, Draft],
+        owners: set[str],
+        allowed: frozenset[type[Record]],
+        *,
+        now: int,
+        command_id: str,
+        actor: str,
+        reason: str | None,
+        found: Any,
+        definitions: Mapping[type, Mapping[str, Any]],
+        checkpoint: bool = False,
+    ) -> None:
+        self.now = now
+        self.command_id = command_id
+        self.actor = actor
+        self.reason = reason
+        self.found = found
+        self._drafts = drafts
+        self._owners = owners
+        self._allowed = allowed
+        self._log = CommandLog()
+        self._random: random.Random | None = None
+        self._definitions = definitions
+        self._checkpoint = checkpoint
+
+    @property
+    def random(self) -> random.Random:
+        """Randomness seeded with the command's id, which the journal records."""
+        if self._random is None:
+            self._random = random.Random(self.command_id)  # noqa: S311 - game dice; secrets come from the engine
+        return self._random
+
+    def new_id(self) -> str:
+        """A new identifier."""
+        return new_id()
+
+    def definitions(self, kind: type[D]) -> Mapping[str, D]:
+        """The active content of one kind, by id."""
+        return cast("Mapping[str, D]", self._definitions.get(kind, {}))
+
+    def owner(self, id: str) -> OwnerView:
+        """The root row of a named owner."""
+        state = self._draft(id).state
+        return OwnerView(state.id, state.kind, state.version)
+
+    def get(self, record: type[R], *key: Any) -> R | None:
+        """The row with this key, or None."""
+        rows = self._rows(record, key[0], key)
+        return cast("R | None", rows.get(key))
+
+    def rows(self, record: type[R], owner: str) -> Iterable[R]:
+        """All rows of a type that an owner has, in no order that a rule may rely on."""
+        rows = self._rows(record, owner, None)
+        return cast("Iterable[R]", rows.values())
+
+    def put(self, row: Record) -> None:
+        """Write a row, new or changed."""
+        made = shape(type(row))
+        self._write(type(row), made.key_of(row), row)
+
+    def change(self, row: R, **fields: Any) -> R:
+        """Write a row with some fields changed; gives the new row."""
+        new = replace(row, **fields)
+        self.put(new)
+        return new
+
+    def delete(self, row: Record) -> None:
+        """Remove a row."""
+        self._write(type(row), shape(type(row)).key_of(row), None)
+
+    def append(self, row: Record) -> None:
+        """Add a row to an append-only table."""
+        record = type(row)
+        if not SPECS[record].append_only or record not in self._allowed:
+            raise TypeError(f"{record.__qualname__} is not an append-only record that the command touches")
+        self._draft(shape(record).key_of(row)[0])
+        self._log.appended.append(row)
+
+    def create_owner(self, kind: str, id: str | None = None) -> str:
+        """Make a new owner; its rows can be written from now on.
+
+        Raises: ALREADY_EXISTS.
+        """
+        # The id follows from the command's, so that a command run again after a broken connection makes no second owner.
+        made = id or derived_id(self.command_id, len(self._log.created))
+        if made in self._drafts:
+            raise AlreadyExists(id=made)
+        state = OwnerState(made, kind, 0, 0, None, b"", 0, None)
+        for record in self._allowed:
+            (state.keyed if SPECS[record].loads == "key" else state.tables)[record] = {}
+        self._drafts[made] = Draft(state, created=True)
+        self._owners.add(made)
+        self._log.created.append(made)
+        return made
+
+    def claim(self, kind: str, key: str, owner: str) -> None:
+        """Take a name that must be unique over all owners; a lost race answers NAME_TAKEN for this command alone."""
+        self._log.claims.append((kind, key, owner))
+
+    def release(self, kind: str, key: str) -> None:
+        """Give a claimed name back."""
+        self._log.released.append((kind, key))
+
+    def erase_person(self, owner: str) -> None:
+        """Destroy the owner's data key: what the journal holds sealed with it can never be read again."""
+        self._draft(owner)
+        self._log.erased.append(owner)
+
+    def _draft(self, owner: str) -> Draft:
+        if owner not in self._owners:
+            raise TypeError(f"the command does not name owner {owner!r}")
+        return self._drafts[owner]
+
+    def _rows(self, record: type[Record], owner: str, key: tuple[Any, ...] | None) -> Row:
+        if record not in self._allowed:
+            raise TypeError(f"the command does not touch {record.__qualname__}")
+        draft = self._draft(owner)
+        if SPECS[record].loads == "key":
+            rows = draft.keyed.get(record) or draft.state.keyed.get(record, {})
+            if key is None or (key not in rows and not draft.created):
+                raise TypeError(f"{record.__qualname__} is read by key, and {key!r} was not declared")
+            return rows
+        loaded = draft.table(record)
+        if loaded is None and draft.created and not SPECS[record].append_only:
+            loaded = draft.state.tables.setdefault(record, {})
+        if loaded is None:
+            raise TypeError(f"{record.__qualname__} is append-only, or was not loaded")
+        return loaded
+
+    def _write(self, record: type[Record], key: tuple[Any, ...], after: Any) -> None:
+        before = self._rows(record, key[0], key).get(key)
+        if self._checkpoint and SPECS[record].durability != "checkpoint":
+            raise TypeError(f"{record.__qualname__} is not of the checkpoint class")
+        if before is None and after is None:
+            return
+        draft = self._drafts[key[0]]
+        rows = draft.writable(record)
+        entry = self._log.changes.get((record, key))
+        if entry is None:
+            self._log.changes[record, key] = [before, after]
+        else:
+            entry[1] = after
+        if after is not None:
+            rows[key] = after
+        elif SPECS[record].loads == "key":
+            rows[key] = None
+        else:
+            del rows[key]
+
+    def undo(self) -> None:
+        """Take back everything that the command did."""
+        for (record, key), (before, _) in self._log.changes.items():
+            draft = self._drafts[key[0]]
+            rows = draft.writable(record)
+            if before is not None or SPECS[record].loads == "key":
+                rows[key] = before
+            else:
+                rows.pop(key, None)
+        for id in self._log.created:
+            del self._drafts[id]
+
+    @property
+    def log(self) -> CommandLog:
+        """What the command did so far."""
+        return self._log
