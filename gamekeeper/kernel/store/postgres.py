@@ -83,7 +83,7 @@ class PostgresStore:
         self._lock_timeout_seconds = lock_timeout_seconds
         self._allow_unsafe = allow_unsafe
         self._pool: Any = None
-        self._compiled: dict[int, tuple[Any, str, list[str]]] = {}
+        self._compiled: dict[int, schema.Compiled] = {}
         self._texts: dict[Any, str] = {}
 
     async def open(self, *, create: bool) -> None:
@@ -225,13 +225,11 @@ class PostgresStore:
         """Run a SQLAlchemy Core statement, compiled once."""
         known = self._compiled.get(id(statement))
         if known is None:
-            compiled = statement.compile(dialect=DIALECT)
-            # The statement is kept beside its text, so that its id stays taken.
-            known = self._compiled[id(statement)] = (statement, str(compiled), list(compiled.positiontup or ()))
-        _, text, names = known
+            known = self._compiled[id(statement)] = schema.compiled(statement, DIALECT)
+        values = {**known.values, **parameters} if known.values else parameters
         async with self._connection() as connection:
             try:
-                rows: Sequence[Sequence[Any]] = await connection.fetch(text, *(parameters[name] for name in names))
+                rows: Sequence[Sequence[Any]] = await connection.fetch(known.text, *(values[name] for name in known.names))
             except (*_RETRY, *_GONE) as error:
                 raise (TryAgain if isinstance(error, _RETRY) else Unreachable)(str(error)) from error
             return rows

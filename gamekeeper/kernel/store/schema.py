@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import (
     REAL,
     BigInteger,
@@ -198,6 +199,23 @@ def create_statements(dialect: Dialect, existing: set[str]) -> list[str]:
             keys = [column.name for column in one.primary_key.columns]
             statements += append_only_triggers(dialect.name, one.name, keys)
     return statements
+
+
+class Compiled(Struct, frozen=True):
+    """A statement's text for one driver, the order of its parameters, and the values that it carries itself."""
+
+    statement: Any
+    """kept, so that its id, under which the text is remembered, is not given to another"""
+    text: str
+    names: tuple[str, ...]
+    values: dict[str, Any]
+
+
+def compiled(statement: Any, dialect: Dialect) -> Compiled:
+    """Compile a SQLAlchemy Core statement."""
+    made = statement.compile(dialect=dialect)
+    values = {name: bind.value for name, bind in made.binds.items() if not bind.required}
+    return Compiled(statement, str(made), tuple(made.positiontup or ()), values)
 
 
 def is_append_only(name: str) -> bool:

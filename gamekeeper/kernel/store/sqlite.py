@@ -67,7 +67,7 @@ class SqliteStore:
         self._connection: apsw.Connection | None = None
         self._local = threading.local()
         self._opened: list[apsw.Connection] = []
-        self._compiled: dict[int, tuple[Any, str]] = {}
+        self._compiled: dict[int, schema.Compiled] = {}
         self._turn = asyncio.Lock()
 
     async def open(self, *, create: bool) -> None:
@@ -196,9 +196,8 @@ class SqliteStore:
         """Run a SQLAlchemy Core statement on a reader."""
         known = self._compiled.get(id(statement))
         if known is None:
-            # The statement is kept beside its text, so that its id stays taken.
-            known = self._compiled[id(statement)] = (statement, str(statement.compile(dialect=DIALECT)))
-        return await self._read(self._fetch, known[1], parameters)
+            known = self._compiled[id(statement)] = schema.compiled(statement, DIALECT)
+        return await self._read(self._fetch, known.text, {**known.values, **parameters} if known.values else parameters)
 
     def _fetch(self, text: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         return self._reader().execute(text, parameters).fetchall()

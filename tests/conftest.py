@@ -1,0 +1,127 @@
+"""The fixtures that every test may use, and the promise that CI skips nothing."""
+
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gamekeeper
+from gamekeeper.keep import Keep
+from tests.servers import TemporaryPostgres, TemporaryRedis, find_redis
+
+IN_CI = os.environ.get("CI", "").lower() in {"true", "1"}
+
+SERVERS = pytest.StashKey[dict[str, str]]()
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add our options to pytest's."""
+    parser.addoption("--only-sqlite", action="store_true", help="leave out every test that needs PostgreSQL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what would make CI's answer worth less."""
+    config.stash[SERVERS] = {}
+    config.stash[LEFT_OUT] = 0
+    if IN_CI and config.getoption("only_sqlite"):
+        raise pytest.UsageError("--only-sqlite is not for CI, where nothing may be left out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that `--only-sqlite` leaves out."""
+    if not config.getoption("only_sqlite"):
+        return
+    left_out = [item for item in items if _wants_postgres(item)]
+    config.stash[LEFT_OUT] = len(left_out)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not _wants_postgres(item)]
+
+
+def _wants_postgres(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    chosen = callspec.params.get("database_url") if callspec else None
+    return chosen == "postgresql" or "postgres" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped test into a failed one in CI."""
+    report = yield
+    if not hasattr(report, "wasxfail"):  # an expected failure is reported as a skip too
+        _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn a file that skips itself into a failure in CI."""
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and in CI nothing may be: {_reason(report)}"
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    longrepr = report.longrepr
+    return str(longrepr[2] if isinstance(longrepr, tuple) else longrepr).removeprefix("Skipped: ")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say aloud which servers the tests ran on and what they left out."""
+    terminalreporter.section("servers and skips")
+    started = config.stash[SERVERS]
+    for name in ("PostgreSQL", "Redis"):
+        terminalreporter.write_line(f"{name}: {started.get(name, 'not started, for no test asked for it')}")
+    reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", ()))
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"skipped {count}: {reason}")
+    if left_out := config.stash[LEFT_OUT]:
+        terminalreporter.write_line(f"left out {left_out} by --only-sqlite")
+    if not reasons and not left_out:
+        terminalreporter.write_line("nothing was skipped")
+
+
+@pytest.fixture(scope="session")
+def postgres(request: pytest.FixtureRequest) -> Iterator[TemporaryPostgres]:
+    """A PostgreSQL of our own for the whole run, without fsync, for speed."""
+    with TemporaryPostgres(fsync=False) as server:
+        request.config.stash[SERVERS]["PostgreSQL"] = f"{server.version}, {server.binaries.origin}"
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(request: pytest.FixtureRequest) -> Iterator[TemporaryRedis]:
+    """A Redis of our own for the whole run."""
+    if not find_redis():
+        pytest.skip("no redis-server on the PATH (Debian: apt-get install redis-server)")
+    with TemporaryRedis() as server:
+        request.config.stash[SERVERS]["Redis"] = f"{server.version}, {server.binaries.origin}"
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh database on each engine in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/world.db"
+        return
+    server: TemporaryPostgres = request.getfixturevalue("postgres")
+    url = server.create_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+async def keep(database_url: str) -> AsyncIterator[Keep]:
+    """An open keep on a fresh database, on each engine in turn."""
+    async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True) as keep:
+        yield keep
