@@ -19,7 +19,7 @@ from gamekeeper.kernel.ids import new_id
 from gamekeeper.kernel.journal import Sealer, arguments_text, images, result_text
 from gamekeeper.kernel.leases import LeaseTable
 from gamekeeper.kernel.records import RECORDS, SPECS, Record, shape
-from gamekeeper.kernel.store.base import Guard, LoadRequest, LoadResult, RootRow, WriteSet
+from gamekeeper.kernel.store.base import Answer, Entry, Guard, LoadRequest, LoadResult, RootRow, WriteSet
 from gamekeeper.kernel.workingset import CommandLog, Context, Draft, OwnerState
 
 OPERATOR_PREFIX = "operator:"
@@ -29,7 +29,7 @@ OPERATOR_PREFIX = "operator:"
 class Submission:
     """One or several calls that succeed or fail together, and the caller who waits for the answer."""
 
-    __slots__ = ("actor", "calls", "command_ids", "expect", "future", "key", "owners", "prepared", "reason", "request_hash")
+    __slots__ = ("actor", "calls", "command_ids", "expect", "future", "key", "owners", "prepared", "reason", "request_hash", "turns")
 
     def __init__(
         self,
@@ -56,6 +56,8 @@ class Submission:
         for one in prepared:
             self.owners.update(one.owners)
         self.request_hash = b"" if key is None else _request_hash(calls)
+        # A retry waits for the first one to end as if the key were an owner; no owner's id has a colon.
+        self.turns = self.owners if key is None else {*self.owners, f"key:{actor}\0{key}"}
 
     @property
     def answer_key(self) -> tuple[str, str] | None:
@@ -327,7 +329,7 @@ class Runner:
                     else:
                         known[1] = after
                 for row in log.appended:
-                    writes.appends.setdefault(type(row), []).append(shape(type(row)).row_of(row))
+                    writes.appends.setdefault(type(row), []).append(row)
                 if log.claims or log.released:
                     _net_claims(writes, log, now)
                 writes.data_keys += [(owner, None) for owner in log.erased]
@@ -347,7 +349,7 @@ class Runner:
             if before is not None and made.unique_of is not None and made.unique_of(before) != made.unique_of(after):
                 # Two rows may be exchanging a unique value: the old rows go first.
                 writes.deletes.setdefault(record, []).append(key)
-            writes.upserts.setdefault(record, []).append(made.row_of(after))
+            writes.upserts.setdefault(record, []).append(after)
 
     def _roots(self, plan: Plan) -> None:
         writes, held = plan.writes, self.leases.held
@@ -390,7 +392,7 @@ class Runner:
             draft.seq += 1
             draft.changed = True
             first = owner == origin
-            row: tuple[Any, ...] = (
+            columns: tuple[Any, ...] = (
                 owner,
                 draft.seq,
                 command_id,
@@ -405,16 +407,16 @@ class Runner:
                 submission.key if first else None,
                 ENCODE(changes).decode(),
             )
-            draft.head = link(draft.head[:32], row)
+            draft.head = link(draft.head[:32], columns)
             if first:
                 plan.journal_hashes[command_id] = draft.head
-            journal.append((*row, draft.head))
+            journal.append(Entry(*(*columns, draft.head)))
 
-    def _answer(self, outcome: Outcome, key: str, now: int) -> tuple[str, str, bytes, str | None, int]:
+    def _answer(self, outcome: Outcome, key: str, now: int) -> Answer:
         submission = outcome.submission
         text = ENCODE(outcome.results)
         secret = any(call.command.secret_result for call in submission.calls)
-        return (submission.actor, key, submission.request_hash, self.sealer.hide(text) if secret else text.decode(), now)
+        return Answer(submission.actor, key, submission.request_hash, self.sealer.hide(text) if secret else text.decode(), now)
 
     def _kinds_with_people(self) -> frozenset[str]:
         if self._personal_kinds[0] != len(RECORDS):

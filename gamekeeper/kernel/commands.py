@@ -16,10 +16,12 @@ from gamekeeper.kernel import gate
 from gamekeeper.kernel.records import SPECS, Durability, OwnedBy, Record, markers, owned_by
 
 if TYPE_CHECKING:
+    from gamekeeper.kernel.queries import Reader
     from gamekeeper.kernel.workingset import Context
 
 P = ParamSpec("P")
 R = TypeVar("R")
+F = TypeVar("F", bound="Callable[[Reader, str], Awaitable[Sequence[str]]]")
 
 Access = Literal["public", "player", "server", "operator"]
 """Who may call: anyone, a player for what is theirs, a game server by key, or only an operator."""
@@ -239,6 +241,20 @@ def command(
             raise TypeError(f"{made.name}: value is never in the checkpoint class")
         _register(COMMANDS, made)
         return made
+
+    return declare
+
+
+BELONGS_TO: dict[str, Callable[[Reader, str], Awaitable[Sequence[str]]]] = {}
+"""Whose an owner is, by its kind: the ids of the users to whom it belongs. A kind that is missing here belongs to nobody."""
+
+
+def belongs_to(kind: str) -> Callable[[F], F]:
+    """Declare how to find the users to whom an owner of a kind belongs; a surface lets players act only for what is theirs."""
+
+    def declare(function: F) -> F:
+        BELONGS_TO[kind] = function
+        return function
 
     return declare
 

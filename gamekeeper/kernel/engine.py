@@ -8,6 +8,7 @@ into the journal, read, run, write.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections import deque
@@ -37,6 +38,7 @@ COMMITTED = select(schema.journal.c.hash).where(
     schema.journal.c.command_id == bindparam("command_id"), schema.journal.c.owner_id == bindparam("owner_id")
 )
 
+LOG = logging.getLogger("gamekeeper.engine")
 QUICK_TRIES = 2
 """How often a batch is tried without locking first."""
 
@@ -156,17 +158,18 @@ class Engine:
         blocked = set(self._busy)
         while self._pending and len(batch) < count and len(held) < 4 * self.limits.max_batch:
             submission = self._pending.popleft()
-            if blocked.isdisjoint(submission.owners):
+            if blocked.isdisjoint(submission.turns):
                 if self._from_memory(submission):
                     self._leave_queue(submission)
                 else:
                     batch.append(submission)
+                    blocked.update(submission.turns - submission.owners)
             else:
                 held.append(submission)
-                blocked.update(submission.owners)
+                blocked.update(submission.turns)
         self._pending.extendleft(reversed(held))
         for submission in batch:
-            self._busy.update(submission.owners)
+            self._busy.update(submission.turns)
             self._leave_queue(submission)
         return batch
 
@@ -181,17 +184,17 @@ class Engine:
     # One batch
 
     async def _run(self, batch: list[Submission]) -> None:
-        owners = {owner for submission in batch for owner in submission.owners}
+        turns = {turn for submission in batch for turn in submission.turns}
         try:
             await self._until_answered(batch)
         except BaseException as error:
             # Nobody may wait for ever, whatever went wrong here.
             for submission in batch:
-                self._answer(submission, error if isinstance(error, Exception) else StoreUnavailable(problem="shut down"), [])
+                self._answer(submission, _shown(error), [])
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._busy -= owners
+            self._busy -= turns
             self._freed.set()
             self._schedule()
 
@@ -274,8 +277,15 @@ class Engine:
             self._refresh(batch, plan, applied.roots)
             raise _Stale
         if applied.content_version != self.content_version and self.on_content is not None:
-            await self.on_content()
+            await self._read_content(self.on_content)
         return plan
+
+    async def _read_content(self, read: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await read()
+        except (StoreUnavailable, Unreachable, TryAgain, OutcomeUnknown) as error:
+            # The batch is written, whatever becomes of this; the next one sees the same version and tries again.
+            LOG.warning("the new content could not be read yet: %s", error)
 
     async def _load_missing(self, batch: list[Submission], load: Callable[[LoadRequest], Awaitable[Any]]) -> None:
         seen = Seen()
@@ -360,7 +370,7 @@ class Engine:
 
     async def _committed(self, plan: Plan) -> bool:
         """Whether a plan of unknown outcome stands in the journal. One of its entries tells for all."""
-        origins = {row[2]: row[0] for row in plan.writes.journal if row[0] == row[7]}
+        origins = {entry.command_id: entry.owner_id for entry in plan.writes.journal if entry.owner_id == entry.origin_id}
         for command_id, digest in plan.journal_hashes.items():
             rows = await self.store.fetch(COMMITTED, {"command_id": command_id, "owner_id": origins[command_id]})
             return bool(rows) and bytes(rows[0][0]) == digest
@@ -378,7 +388,12 @@ class Engine:
                 self.stats.unknown_committed += 1
                 self._finish(doubt)
                 return
-        self._answer(batch[0], _refusal(batch[0], error), [])
+        key = batch[0].answer_key
+        if key is not None:
+            # Another process may have done the same command a moment ago: then its key is what was in the way.
+            self._replay(batch, (await self.store.load(LoadRequest(answers=[key]))).answers)
+        for submission in batch:
+            self._answer(submission, _refusal(submission, error), [])
 
     def _finish(self, plan: Plan) -> None:
         self.runner.finish(plan)
@@ -435,6 +450,13 @@ class Engine:
     def queued(self) -> int:
         """How many submissions wait."""
         return len(self._pending)
+
+
+def _shown(error: BaseException) -> BaseException:
+    """What a caller sees of a fault that nothing else has caught."""
+    if isinstance(error, Unreachable | TryAgain | OutcomeUnknown):
+        return StoreUnavailable(problem=str(error) or type(error).__name__)
+    return error if isinstance(error, Exception) else StoreUnavailable(problem="shut down")
 
 
 def _refusal(submission: Submission, error: ConstraintBroken) -> GameError:

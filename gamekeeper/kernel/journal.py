@@ -27,30 +27,8 @@ DOMAIN = b"gamekeeper/journal/1"
 GENESIS = b"\0" * 32
 
 _ENCODE = msgspec.json.Encoder().encode
-_LENGTH = struct.Struct(">cI").pack
-
-
-class Entry(Struct, frozen=True):
-    """A row of the journal. `arguments`, `result` and `owners` stand on the row of the origin owner only."""
-
-    owner_id: str
-    seq: int
-    command_id: str
-    at: int
-    command: str
-    actor: str
-    reason: str | None
-    origin_id: str
-    owners: str | None
-    arguments: str | None
-    result: str | None
-    idempotency_key: str | None
-    changes: str
-    hash: bytes
-
-    def row(self) -> tuple[Any, ...]:
-        """The columns in the table's order."""
-        return tuple(getattr(self, name) for name in self.__struct_fields__)
+_WORDS = [struct.Struct(f">{count}Q").pack for count in range(33)]
+_NULL, _INTEGER, _BYTES = 1 << 63, 1 << 62, 1 << 61
 
 
 class Changed(Struct, frozen=True, array_like=True):
@@ -63,25 +41,26 @@ class Changed(Struct, frozen=True, array_like=True):
 
 
 def canonical(values: Sequence[Any]) -> bytes:
-    """An injective encoding: a type tag, four bytes of length, then the bytes; NULL differs from empty.
+    """An injective encoding: per value a word with its type and length in characters, then all the text.
 
-    >>> canonical(["a", None]) == canonical(["a", ""])
-    False
+    NULL differs from empty, and 1 from "1"; bytes stand as Latin-1.
+
+    >>> canonical(["a", None]) == canonical(["a", ""]), canonical([1]) == canonical(["1"])
+    (False, False)
     """
-    parts: list[bytes] = []
+    words: list[int] = []
+    texts: list[str] = []
     for value in values:
-        if value is None:
-            parts.append(_LENGTH(b"n", 0))
-            continue
         if type(value) is str:
-            tag, data = b"t", value.encode()
-        elif type(value) is int:
-            tag, data = b"i", b"%d" % value
+            words.append(len(value))
+            texts.append(value)
+        elif value is None:
+            words.append(_NULL)
         else:
-            tag, data = b"b", bytes(value)
-        parts.append(_LENGTH(tag, len(data)))
-        parts.append(data)
-    return b"".join(parts)
+            text = str(value) if type(value) is int else bytes(value).decode("latin-1")
+            words.append(len(text) | (_INTEGER if type(value) is int else _BYTES))
+            texts.append(text)
+    return _WORDS[len(words)](*words) + "".join(texts).encode()
 
 
 class Sealer:
@@ -187,7 +166,11 @@ def result_text(command: Command[Any, Any], result: Any) -> str:
 
 
 def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | None]) -> dict[str, list[list[Any]]]:
-    """Per owner, what a command changed: [table, key, before, after]; appended rows have no before."""
+    """Per owner, what a command changed: [table, key, before, after].
+
+    A new row has no before, a removed one no after. Of a changed row, before holds the columns that changed. A row of an
+    append-only table stands there for good, so that its digest is enough to tell that it is still the same.
+    """
     found: dict[str, list[list[Any]]] = {}
     for (record, key), (before, after) in log.changes.items():
         if before is after or before == after:
@@ -195,12 +178,23 @@ def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | No
         made = shape(record)
         if made.personal or secret_fields(record):
             stored = data_key(key[0])
-            before, after = (_sealed(record, one, sealer, stored) for one in (before, after))  # noqa: PLW2901
-        found.setdefault(key[0], []).append([made.spec.table, key, before, after])
+            was, now = (_sealed(record, one, sealer, stored) for one in (before, after))
+            if was is not None and now is not None:
+                changed = {name for name in made.names if getattr(before, name) != getattr(after, name)}
+                was = {name: value for name, value in was.items() if name in changed}
+        else:
+            was, now = before, after
+            if before is not None and after is not None:
+                was = {
+                    name: old
+                    for name, old, new in zip(made.names, made.values_of(before), made.values_of(after), strict=True)
+                    if old != new
+                }
+        found.setdefault(key[0], []).append([made.spec.table, key, was, now])
     for row in log.appended:
         made = shape(type(row))
         key = made.key_of(row)
-        found.setdefault(key[0], []).append([made.spec.table, key, None, row])
+        found.setdefault(key[0], []).append([made.spec.table, key, None, digest_of(row)])
     return found
 
 
@@ -219,7 +213,7 @@ def secret_fields(record: type[Record]) -> frozenset[str]:
 
 
 def digest_of(value: Any) -> dict[str, str]:
-    """How a secret field stands in an image."""
+    """How a secret field stands in an image, and a row of an append-only table."""
     return {"sha256": hashlib.sha256(_ENCODE(value)).hexdigest()}
 
 

@@ -12,7 +12,7 @@ from gamekeeper.kernel.batch import Submission
 from gamekeeper.kernel.commands import Command, Prepared
 from gamekeeper.kernel.engine import Engine
 from gamekeeper.kernel.leases import Lease
-from gamekeeper.kernel.records import AnyOwnerId, Record, shape
+from gamekeeper.kernel.records import AnyOwnerId, Record
 from gamekeeper.kernel.store.base import (
     ConstraintBroken,
     Guard,
@@ -257,7 +257,7 @@ class Leasing:
 
     def _checkpoint_writes(self, states: Iterable[OwnerState]) -> WriteSet:
         writes = WriteSet(guards=[], deletes={}, upserts={})
-        upserts: dict[type[Record], list[tuple[Any, ...]]] = {}
+        upserts: dict[type[Record], list[Record]] = {}
         for state in states:
             # The version may have been raised by somebody else's gift; only the lease matters here.
             writes.guards.append(Guard(state.id, -1, self._table.held[state.id].epoch, True))
@@ -265,6 +265,6 @@ class Leasing:
                 if row is None:
                     writes.deletes.setdefault(record, []).append(key)
                 else:
-                    upserts.setdefault(record, []).append(shape(record).row_of(row))
+                    upserts.setdefault(record, []).append(row)
         writes.upserts = upserts
         return writes

@@ -171,7 +171,11 @@ class Shape(Struct, frozen=True):
     names: tuple[str, ...]
     key_names: tuple[str, ...]
     key_of: Callable[[Any], tuple[Any, ...]]
+    values_of: Callable[[Any], tuple[Any, ...]]
+    """all fields, as they are"""
     row_of: Callable[[Any], tuple[Any, ...]]
+    wire_of: Callable[[Any], Any]
+    """the row as a struct whose JSON stands for it on the way to a database: JSON columns are text in it"""
     from_row: Callable[[Sequence[Any]], Any]
     personal: frozenset[str]
     owner_kind: str
@@ -204,7 +208,9 @@ def shape(record: type[Record]) -> Shape:
         names=names,
         key_names=keys,
         key_of=_compiled(f"lambda r: ({', '.join(f'r.{name}' for name in keys)},)"),
+        values_of=_compiled(f"lambda r: ({', '.join(f'r.{name}' for name in names)},)"),
         row_of=_row_of(fields),
+        wire_of=_wire_of(spec.table, fields),
         from_row=_from_row(record, fields),
         personal=frozenset(field.name for field in fields if field.personal),
         owner_kind=_owner_kind(record, keys[0]),
@@ -289,6 +295,18 @@ def _row_of(fields: tuple[Field, ...]) -> Callable[[Any], tuple[Any, ...]]:
     parts = [f"dump(r.{field.name})" if field.kind == "json" else f"r.{field.name}" for field in fields]
     row: Callable[[Any], tuple[Any, ...]] = _compiled(f"lambda r: ({', '.join(parts)},)", dump=dump_json)
     return row
+
+
+def _wire_of(table: str, fields: tuple[Field, ...]) -> Callable[[Any], Any]:
+    if not any(field.kind == "json" for field in fields):
+        return _itself
+    wire = msgspec.defstruct(f"Wire_{table}", [(field.name, Any) for field in fields], gc=False)
+    row_of = _row_of(fields)
+    return lambda record: wire(*row_of(record))
+
+
+def _itself(record: Any) -> Any:
+    return record
 
 
 def _from_row(record: type[Record], fields: tuple[Field, ...]) -> Callable[[Sequence[Any]], Any]:

@@ -173,6 +173,9 @@ class _Owner:
             return None if row is None else "the row is in no entry of the journal"
         if row is None:
             return "the row is gone, and no entry of the journal removed it"
+        if shape(record).spec.append_only:
+            same = image == digest_of(record(**row))
+            return None if same else "the row is not the one that the journal's digest is of"
         wrong = [name for name, value in image.items() if name in row and not self._same(record, name, value, row[name])]
         return f"the columns {', '.join(wrong)} are not as the journal says" if wrong else None
 

@@ -81,6 +81,35 @@ class LoadResult(Struct):
     claims: dict[tuple[str, str], str] = {}
 
 
+class Entry(Struct, frozen=True, gc=False):
+    """A row of the journal. `arguments`, `result` and `owners` stand on the row of the origin owner only."""
+
+    owner_id: str
+    seq: int
+    command_id: str
+    at: int
+    command: str
+    actor: str
+    reason: str | None
+    origin_id: str
+    owners: str | None
+    arguments: str | None
+    result: str | None
+    idempotency_key: str | None
+    changes: str
+    hash: bytes
+
+
+class Answer(Struct, frozen=True):
+    """What a caller was told under a key."""
+
+    actor: str
+    key: str
+    request_hash: bytes
+    response: str | None
+    at: int
+
+
 class WriteSet(Struct):
     """Everything that a batch writes, guarded by what it read."""
 
@@ -91,11 +120,10 @@ class WriteSet(Struct):
     new_roots: list[tuple[str, str, int, bytes, int, bytes | None]] = []
     """id, kind, version, head, journal sequence, data key"""
     deletes: dict[type[Record], list[tuple[Any, ...]]] = {}
-    upserts: dict[type[Record], list[tuple[Any, ...]]] = {}
-    appends: dict[type[Record], list[tuple[Any, ...]]] = {}
-    journal: list[tuple[Any, ...]] = []
-    answers: list[tuple[str, str, bytes, str | None, int]] = []
-    """actor, key, request hash, response, time"""
+    upserts: dict[type[Record], list[Record]] = {}
+    appends: dict[type[Record], list[Record]] = {}
+    journal: list[Entry] = []
+    answers: list[Answer] = []
     claims: list[tuple[str, str, str, int]] = []
     releases: list[tuple[str, str]] = []
 

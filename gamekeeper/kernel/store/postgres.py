@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
+from msgspec import Struct
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.engine import Dialect
 
-from gamekeeper.kernel.records import Shape, shape
+from gamekeeper.kernel.records import Record, Shape, shape
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.store.base import (
     CONTENT_OWNER,
@@ -42,8 +43,8 @@ _ROOT_JSON = (
     f"coalesce(o.lease_expires_at > {_CLOCK}, false), encode(o.head_hash, 'hex'), o.journal_seq, encode(o.data_key, 'hex'))"
 )
 _SQL_TYPES = {"text": "text", "integer": "bigint", "float": "double precision", "boolean": "boolean", "json": "text", "bytes": "bytea"}
-_JOURNAL_TYPES = ("text", "bigint", "text", "bigint", "text", "text", "text", "text", "text", "text", "text", "text", "text", "bytea")
 _DECODE = msgspec.json.Decoder().decode
+_ENCODE = msgspec.json.Encoder().encode
 _RETRY = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -189,7 +190,7 @@ class PostgresStore:
 
     async def _apply(self, connection: Any, writes: WriteSet) -> Applied:
         parts = _parts(writes)
-        shape_key = ("apply", tuple(part[0] for part in parts))
+        shape_key = ("apply", tuple((part.verb, part.record) for part in parts))
         text = self._texts.get(shape_key)
         if text is None:
             text = self._texts[shape_key] = _apply_text(parts)
@@ -199,8 +200,8 @@ class PostgresStore:
             [guard.epoch for guard in writes.guards],
             [guard.hold for guard in writes.guards],
         ]
-        for _, columns, rows in parts:
-            arguments += [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in columns]
+        for part in parts:
+            arguments += part.arguments
         row = await _translated(connection.fetchrow(text, *arguments))
         roots = [] if row[1] is None else [_root(one) for one in _DECODE(row[1])]
         return Applied(row[0], roots, row[2] or 0)
@@ -431,102 +432,141 @@ def _decoded(text: str | None) -> list[Any]:
     return [] if text is None else _DECODE(text)
 
 
-Part = tuple[tuple[str, Any], list[str], Sequence[Sequence[Any]]]
-"""what is written (verb, record type), the SQL types of its columns, the rows"""
+_BIG: dict[str, list[tuple[str, str]]] = {
+    "journal": [(name, "bytea" if name == "hash" else "bigint" if name in ("seq", "at") else "text") for name in schema.JOURNAL_COLUMNS],
+    "answers": [("actor", "text"), ("key", "text"), ("request_hash", "bytea"), ("response", "text"), ("at", "bigint")],
+}
+"""Kernel tables that take many rows per batch, with the types of their columns."""
+_SMALL: dict[str, list[tuple[str, str]]] = {
+    "new_roots": [("id", "text"), ("kind", "text"), ("version", "bigint"), ("head", "bytea"), ("seq", "bigint"), ("data_key", "bytea")],
+    "roots": [("id", "text"), ("version", "bigint"), ("head", "bytea"), ("seq", "bigint")],
+    "data_keys": [("id", "text"), ("data_key", "bytea")],
+    "releases": [("kind", "text"), ("key", "text")],
+    "claims": [("kind", "text"), ("key", "text"), ("owner_id", "text"), ("at", "bigint")],
+}
+
+
+class Part(Struct, frozen=True):
+    """A part of a write: what it does, to which record's table, and its parameters.
+
+    Many wide rows go as one JSON text, which msgspec writes far quicker than asyncpg writes arrays; few narrow ones as arrays.
+    """
+
+    verb: str
+    record: type[Record] | None
+    columns: list[tuple[str, str]]
+    as_json: bool
+    arguments: list[Any]
+
+    def source(self, first: int) -> str:
+        """The FROM item `u` over its parameters, which are numbered from `first`."""
+        if self.as_json:
+            columns = ", ".join(f'"{name}" {"text" if kind == "bytea" else kind}' for name, kind in self.columns)
+            return f"json_to_recordset(${first}::json) u({columns})"
+        arrays = ", ".join(f"${first + i}::{kind}[]" for i, (_, kind) in enumerate(self.columns))
+        return f"unnest({arrays}) u({_names(name for name, _ in self.columns)})"
+
+    def values(self) -> str:
+        """Its columns, as they are stored."""
+        if not self.as_json:
+            return _names((name for name, _ in self.columns), "u.")
+        return ", ".join(f"decode(u.\"{name}\", 'base64')" if kind == "bytea" else f'u."{name}"' for name, kind in self.columns)
 
 
 def _parts(writes: WriteSet) -> list[Part]:
     """The non-empty parts of a write set, in the order in which they are written."""
     parts: list[Part] = []
     for record, keys in writes.deletes.items():
-        parts.append((("delete", record), _types(shape(record), shape(record).key_names), keys))
-    for record, rows in writes.upserts.items():
-        parts.append((("upsert", record), _types(shape(record), shape(record).names), rows))
-    for record, rows in writes.appends.items():
-        parts.append((("append", record), _types(shape(record), shape(record).names), rows))
-    fixed: list[tuple[str, list[str], Sequence[Sequence[Any]]]] = [
-        ("new_roots", ["text", "text", "bigint", "bytea", "bigint", "bytea"], writes.new_roots),
-        ("roots", ["text", "bigint", "bytea", "bigint"], writes.roots),
-        ("data_keys", ["text", "bytea"], writes.data_keys),
-        ("journal", list(_JOURNAL_TYPES), writes.journal),
-        ("answers", ["text", "text", "bytea", "text", "bigint"], writes.answers),
-        ("releases", ["text", "text"], writes.releases),
-        ("claims", ["text", "text", "text", "bigint"], writes.claims),
+        parts.append(_arrays("delete", record, _columns(shape(record), shape(record).key_names), keys))
+    for verb, table in (("upsert", writes.upserts), ("append", writes.appends)):
+        for record, rows in table.items():
+            made = shape(record)
+            parts.append(_json(verb, record, _columns(made, made.names), list(map(made.wire_of, rows))))
+    parts += [_json(verb, None, _BIG[verb], rows) for verb, rows in (("journal", writes.journal), ("answers", writes.answers)) if rows]
+    small: list[tuple[str, Sequence[Sequence[Any]]]] = [
+        ("new_roots", writes.new_roots),
+        ("roots", writes.roots),
+        ("data_keys", writes.data_keys),
+        ("releases", writes.releases),
+        ("claims", writes.claims),
     ]
-    parts += [((name, None), types, rows) for name, types, rows in fixed if rows]
+    parts += [_arrays(verb, None, _SMALL[verb], rows) for verb, rows in small if rows]
     return parts
 
 
+def _columns(made: Shape, names: Iterable[str]) -> list[tuple[str, str]]:
+    kinds = {field.name: _SQL_TYPES[field.kind] for field in made.fields}
+    return [(name, kinds[name]) for name in names]
+
+
+def _arrays(verb: str, record: type[Record] | None, columns: list[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> Part:
+    return Part(verb, record, columns, False, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _json(verb: str, record: type[Record] | None, columns: list[tuple[str, str]], rows: Sequence[Any]) -> Part:
+    return Part(verb, record, columns, True, [_ENCODE(rows).decode()])
+
+
 def _apply_text(parts: list[Part]) -> str:
+    count = 5
+    texts: list[str] = []
+    answered = ""
+    for i, part in enumerate(parts):
+        source = part.source(count)
+        count += len(part.arguments)
+        if part.verb == "answers":
+            answered = f" AND NOT EXISTS (SELECT 1 FROM {source} JOIN idempotency i ON i.actor = u.actor AND i.key = u.key)"
+        texts.append(f"w{i} AS ({_write_text(part, source, parts[:i])})")
     lock = " ORDER BY o.id FOR UPDATE" if parts else ""
-    numbered: list[tuple[tuple[str, Any], str]] = []
-    count = 4
-    answers = ""
-    for what, types, _ in parts:
-        arrays = ", ".join(f"${count + i + 1}::{kind}[]" for i, kind in enumerate(types))
-        if what[0] == "answers":
-            answers = (
-                " AND NOT EXISTS (SELECT 1 FROM idempotency i JOIN "
-                f"unnest(${count + 1}::text[], ${count + 2}::text[]) k(actor, key) ON i.actor = k.actor AND i.key = k.key)"
-            )
-        numbered.append((what, arrays))
-        count += len(types)
     locked = f"SELECT o.* FROM owners o WHERE o.id = ANY($1::text[]){lock}"
     matching = (
         "SELECT count(*) FROM locked o JOIN unnest($1::text[], $2::bigint[], $3::bigint[], $4::boolean[]) g(id, version, epoch, hold) "
         "ON g.id = o.id AND (g.version = -1 OR g.version = o.version) AND g.epoch = o.epoch "
         f"AND (NOT g.hold OR o.lease_expires_at > {_CLOCK})"
     )
-    verdict = f"SELECT ({matching}) = cardinality($1::text[]){answers} AS ok"
-    texts = [f"locked AS MATERIALIZED ({locked})", f"verdict AS MATERIALIZED ({verdict})"]
-    for i, (what, arrays) in enumerate(numbered):
-        texts.append(f"w{i} AS ({_write_text(what, arrays, [w for w, _ in numbered[:i]])})")
+    verdict = f"SELECT ({matching}) = cardinality($1::text[]){answered} AS ok"
+    texts = [f"locked AS MATERIALIZED ({locked})", f"verdict AS MATERIALIZED ({verdict})", *texts]
     return (
         f"WITH {', '.join(texts)} SELECT v.ok, CASE WHEN v.ok THEN NULL ELSE (SELECT json_agg({_ROOT_JSON}) FROM locked o) END, "
         f"(SELECT version FROM owners WHERE id = '{CONTENT_OWNER}') FROM verdict v"
     )
 
 
-def _write_text(what: tuple[str, Any], arrays: str, earlier: list[tuple[str, Any]]) -> str:
-    verb, record = what
+def _write_text(part: Part, source: str, earlier: list[Part]) -> str:
     ok = "(SELECT ok FROM verdict)"
-    if record is not None:
-        return _record_text(verb, shape(record), arrays, ok, earlier)
-    if verb == "roots":
-        return (
-            "UPDATE owners o SET version = u.version, head_hash = u.head, journal_seq = u.seq "
-            f"FROM unnest({arrays}) u(id, version, head, seq) WHERE o.id = u.id AND {ok}"
-        )
-    if verb == "data_keys":
-        return f"UPDATE owners o SET data_key = u.data_key FROM unnest({arrays}) u(id, data_key) WHERE o.id = u.id AND {ok}"
-    if verb == "releases":
-        return f"DELETE FROM claims c USING unnest({arrays}) u(kind, key) WHERE c.kind = u.kind AND c.key = u.key AND {ok} RETURNING 1"
-    if verb == "new_roots":
+    if part.record is not None:
+        return _record_text(part, shape(part.record), source, ok, earlier)
+    if part.verb == "roots":
+        return f"UPDATE owners o SET version = u.version, head_hash = u.head, journal_seq = u.seq FROM {source} WHERE o.id = u.id AND {ok}"
+    if part.verb == "data_keys":
+        return f"UPDATE owners o SET data_key = u.data_key FROM {source} WHERE o.id = u.id AND {ok}"
+    if part.verb == "releases":
+        return f"DELETE FROM claims c USING {source} WHERE c.kind = u.kind AND c.key = u.key AND {ok} RETURNING 1"
+    if part.verb == "new_roots":
         return (
             "INSERT INTO owners (id, kind, version, epoch, head_hash, journal_seq, data_key) "
-            f"SELECT u.id, u.kind, u.version, 0, u.head, u.seq, u.data_key FROM unnest({arrays}) "
-            f"u(id, kind, version, head, seq, data_key) WHERE {ok}"
+            f"SELECT u.id, u.kind, u.version, 0, u.head, u.seq, u.data_key FROM {source} WHERE {ok}"
         )
-    after = _after([i for i, w in enumerate(earlier) if w[0] == "releases"]) if verb == "claims" else ""
-    name = {"journal": "journal", "answers": "idempotency", "claims": "claims"}[verb]
-    return f"INSERT INTO {name} SELECT * FROM unnest({arrays}) u WHERE {ok}{after}"
+    after = _after(earlier, "releases", None) if part.verb == "claims" else ""
+    table = "idempotency" if part.verb == "answers" else part.verb
+    return f"INSERT INTO {table} ({_names(name for name, _ in part.columns)}) SELECT {part.values()} FROM {source} WHERE {ok}{after}"
 
 
-def _after(indexes: list[int]) -> str:
+def _after(earlier: list[Part], verb: str, record: type[Record] | None) -> str:
     """Make a part wait for earlier ones: parts of one statement run in no order of their own."""
+    indexes = [i for i, part in enumerate(earlier) if part.verb == verb and part.record is record]
     return "".join(f" AND (SELECT count(*) FROM w{i}) >= 0" for i in indexes)
 
 
-def _record_text(verb: str, made: Shape, arrays: str, ok: str, earlier: list[tuple[str, Any]]) -> str:
+def _record_text(part: Part, made: Shape, source: str, ok: str, earlier: list[Part]) -> str:
     name = made.spec.table
-    if verb == "delete":
-        columns = ", ".join(f"k{i}" for i in range(len(made.key_names)))
-        match = " AND ".join(f't."{key}" = u.k{i}' for i, key in enumerate(made.key_names))
-        return f'DELETE FROM "{name}" t USING unnest({arrays}) u({columns}) WHERE {match} AND {ok} RETURNING 1'
+    if part.verb == "delete":
+        match = " AND ".join(f't."{key}" = u."{key}"' for key in made.key_names)
+        return f'DELETE FROM "{name}" t USING {source} WHERE {match} AND {ok} RETURNING 1'
     # A row that is deleted and written again must be gone first.
-    after = _after([i for i, w in enumerate(earlier) if w == ("delete", made.record)])
-    insert = f'INSERT INTO "{name}" ({_names(made.names)}) SELECT * FROM unnest({arrays}) u WHERE {ok}{after}'
-    if verb == "append":
+    after = _after(earlier, "delete", made.record)
+    insert = f'INSERT INTO "{name}" ({_names(made.names)}) SELECT {part.values()} FROM {source} WHERE {ok}{after}'
+    if part.verb == "append":
         return insert
     rest = [one for one in made.names if one not in made.key_names]
     changes = ", ".join(f'"{one}" = excluded."{one}"' for one in rest)

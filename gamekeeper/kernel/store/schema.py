@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -133,9 +134,10 @@ def table(record: type[Record]) -> Table[Any]:
     made = shape(record)
     spec = made.spec
     constraints = [*_checks(spec.table, made.fields)]
-    constraints += [CheckConstraint(text, name=f"ck_{spec.table}_{i}") for i, text in enumerate(spec.checks)]
+    constraints += [CheckConstraint(rule, name=f"ck_{spec.table}_{i}") for i, rule in enumerate(spec.checks)]
     uniques = [UniqueConstraint(*names, name=f"uq_{spec.table}_{'_'.join(names)}") for names in spec.unique]
-    indexes = [Index(f"ix_{spec.table}_{'_'.join(names)}", *names) for names in spec.indexes]
+    nullable = {field.name for field in made.fields if field.nullable}
+    indexes = [_index(spec.table, names, names[0] in nullable) for names in spec.indexes]
     return Table(
         spec.table,
         METADATA,
@@ -150,11 +152,17 @@ def table(record: type[Record]) -> Table[Any]:
     )
 
 
+def _index(name: str, names: tuple[str, ...], partial: bool) -> Index:
+    # Rows without a value are looked up by nobody, and need not be written into the index.
+    where = text(f'"{names[0]}" IS NOT NULL') if partial else None
+    return Index(f"ix_{name}_{'_'.join(names)}", *names, sqlite_where=where, postgresql_where=where)
+
+
 def _checks(name: str, fields: Iterable[Field]) -> Iterator[CheckConstraint]:
     for field in fields:
-        text = _check(field)
-        if text:
-            yield CheckConstraint(text, name=f"ck_{name}_{field.name}")
+        rule = _check(field)
+        if rule:
+            yield CheckConstraint(rule, name=f"ck_{name}_{field.name}")
 
 
 def _check(field: Field) -> str | None:

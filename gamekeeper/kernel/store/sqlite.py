@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import apsw
+from msgspec.structs import astuple
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from gamekeeper.kernel.records import Record, Shape, shape
@@ -59,8 +60,9 @@ class SqliteStore:
     # The next batch runs in Python while the one before is in fsync.
     overlap = 2
 
-    def __init__(self, path: str, *, readers: int = 4, busy_seconds: float = 5.0) -> None:
+    def __init__(self, path: str, *, readers: int = 4, busy_seconds: float = 5.0, vfs: str | None = None) -> None:
         self._path = path
+        self._vfs = vfs
         self._busy_ms = int(busy_seconds * 1000)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="gamekeeper-writer")
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="gamekeeper-reader")
@@ -76,7 +78,7 @@ class SqliteStore:
 
     def _open(self, create: bool) -> None:
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
-        connection = apsw.Connection(self._path, flags=flags, statementcachesize=500)
+        connection = apsw.Connection(self._path, flags=flags, vfs=self._vfs, statementcachesize=500)
         connection.set_busy_timeout(self._busy_ms)
         for pragma in _WRITER_PRAGMAS:
             connection.execute(pragma).fetchall()
@@ -117,12 +119,16 @@ class SqliteStore:
         return await asyncio.get_running_loop().run_in_executor(self._writer, _translated, function, *arguments)
 
     async def _read(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, _translated, function, *arguments)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, _translated, function, *arguments)
+        except OutcomeUnknown as error:
+            # A read that broke has changed nothing.
+            raise Unreachable(str(error)) from error
 
     def _reader(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=500)
+            connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READONLY, vfs=self._vfs, statementcachesize=500)
             connection.set_busy_timeout(self._busy_ms)
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA trusted_schema = OFF")
@@ -340,8 +346,8 @@ def _verdict(connection: apsw.Connection, writes: WriteSet) -> Applied:
         roots.append(root)
         if guard.version not in (-1, root.version) or root.epoch != guard.epoch or (guard.hold and not root.leased):
             good = False
-    for actor, key, *_ in writes.answers:
-        if execute("SELECT 1 FROM idempotency WHERE actor = ? AND key = ?", (actor, key)).fetchone():
+    for answer in writes.answers:
+        if execute("SELECT 1 FROM idempotency WHERE actor = ? AND key = ?", (answer.actor, answer.key)).fetchone():
             good = False
     content = execute("SELECT version FROM owners WHERE id = ?", (CONTENT_OWNER,)).fetchone()
     return Applied(good, [] if good else roots, content[0] if content else 0)
@@ -352,9 +358,9 @@ def _write_all(connection: apsw.Connection, writes: WriteSet) -> None:
     for record, keys in writes.deletes.items():
         many(_delete(record), keys)
     for record, rows in writes.upserts.items():
-        many(_upsert(record), rows)
+        many(_upsert(record), map(shape(record).row_of, rows))
     for record, rows in writes.appends.items():
-        many(_insert(record), rows)
+        many(_insert(record), map(shape(record).row_of, rows))
     if writes.new_roots:
         many(
             f"INSERT INTO owners ({_ROOT}) VALUES (?, ?, ?, 0, NULL, NULL, ?, ?, ?)",
@@ -365,9 +371,9 @@ def _write_all(connection: apsw.Connection, writes: WriteSet) -> None:
     if writes.data_keys:
         many("UPDATE owners SET data_key = ?2 WHERE id = ?1", writes.data_keys)
     if writes.journal:
-        many(_INSERT_JOURNAL, writes.journal)
+        many(_INSERT_JOURNAL, map(astuple, writes.journal))
     if writes.answers:
-        many("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", writes.answers)
+        many("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", map(astuple, writes.answers))
     if writes.releases:
         many("DELETE FROM claims WHERE kind = ? AND key = ?", writes.releases)
     if writes.claims:

@@ -1,0 +1,105 @@
+"""What may be asked of characters. Deleted ones are not among the answers."""
+
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, or_, select
+
+from gamekeeper.kernel.ids import Id
+from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
+from gamekeeper.kernel.store.schema import table
+from gamekeeper.modules import users
+
+from .errors import CharacterNotFound
+from .records import Character, CharacterAttribute, CharacterId, CharacterLocation, CharacterSetting, CharacterVital, GivenName
+
+MAX_LISTED = 1000
+"""Characters of one user that are listed at the most; slots keep a player far below."""
+
+characters = table(Character)
+
+OF_USER = (
+    select(characters)
+    .where(characters.c.user_id == bindparam("user", type_=Text), characters.c.tombstoned_at.is_(None))
+    .order_by(characters.c.character_id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+NAMED = select(characters).where(
+    characters.c.world_id == bindparam("world", type_=Text),
+    characters.c.name_key == bindparam("key", type_=Text),
+    characters.c.tombstoned_at.is_(None),
+)
+
+# An empty text stands for "all"; a prefix is compared by characters, for LIKE has its own signs and differs between the engines.
+WORLD = bindparam("world", type_=Text)
+PREFIX = bindparam("prefix", type_=Text)
+ALL = bindparam("all", type_=Text)
+BEGINNING = func.substr(characters.c.name_key, literal_column("1"), func.length(PREFIX))
+
+PAGE = (
+    select(characters)
+    .where(
+        characters.c.character_id > bindparam("after", type_=Text),
+        characters.c.tombstoned_at.is_(None),
+        or_(WORLD == ALL, characters.c.world_id == WORLD),
+        or_(PREFIX == ALL, BEGINNING == PREFIX),
+    )
+    .order_by(characters.c.character_id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+
+class Sheet(Struct, frozen=True):
+    """A whole character. Vitals are in hundredths; settings stand by name."""
+
+    character: Character
+    location: CharacterLocation | None
+    vitals: list[CharacterVital]
+    attributes: list[CharacterAttribute]
+    settings: dict[str, Any]
+
+
+@query(access="player")
+async def show(read: Reader, *, character: CharacterId) -> Sheet:
+    """Show a character's whole sheet.
+
+    Raises: CHARACTER_NOT_FOUND.
+    """
+    loaded = await read.load(character, Character, CharacterLocation, CharacterVital, CharacterAttribute, CharacterSetting)
+    row = None if loaded is None else loaded.one(Character)
+    if loaded is None or row is None or row.tombstoned_at is not None:
+        raise CharacterNotFound(id=character)
+    return Sheet(
+        character=row,
+        location=loaded.one(CharacterLocation),
+        vitals=loaded.rows(CharacterVital),
+        attributes=loaded.rows(CharacterAttribute),
+        settings={one.name: one.value for one in loaded.rows(CharacterSetting)},
+    )
+
+
+@query(access="player")
+async def list_of_user(read: Reader, *, user: users.UserId) -> list[Character]:
+    """List a user's characters in all worlds, the oldest first."""
+    return await read.rows(Character, OF_USER, user=user, limit=MAX_LISTED)
+
+
+@query(access="server")
+async def find(read: Reader, *, world_id: Id = "world", name: GivenName) -> Character | None:
+    """Find the character of a name in a world, in whatever case or look-alike letters it is written."""
+    key = users.lookup_key(name)
+    return None if key is None else await read.one(Character, NAMED, world=world_id, key=key)
+
+
+@query(access="operator")
+async def list_characters(
+    read: Reader, *, world_id: Id | None = None, prefix: GivenName | None = None, limit: PageLimit = 50, cursor: Cursor | None = None
+) -> Page[Character]:
+    """List characters in the order in which they came, of one world or all, all or those whose names begin alike."""
+    key = "" if prefix is None else users.lookup_key(prefix)
+    if key is None:
+        return Page([])
+    (after,) = read_cursor(cursor, str) or ("",)
+    rows = await read.rows(Character, PAGE, after=after, world=world_id or "", prefix=key, all="", limit=limit + 1)
+    return Page(rows[:limit], write_cursor([rows[limit - 1].character_id]) if len(rows) > limit else None)

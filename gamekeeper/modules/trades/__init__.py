@@ -1,0 +1,63 @@
+"""Trades: two characters agree on two screens, and then both sides change hands or neither does."""
+
+from .commands import TradeState, accept, cancel, offer, request, respond, time_out
+from .errors import (
+    AlreadyAnswered,
+    AlreadyInTrade,
+    InvalidQuantity,
+    InvalidTrade,
+    InventoryFullInitiator,
+    InventoryFullRecipient,
+    ItemChanged,
+    NotAccepted,
+    NotExpired,
+    NotInTrade,
+    PlayerBusy,
+    RateLimited,
+    StaleRevision,
+    TradeExpired,
+)
+from .queries import expired, list_trades, of_character, show
+from .records import NewTradeId, OfferedItem, OfferedItems, Revision, Screen, Trade, TradeId, TradeLock, TradeStatus
+from .rules import IDLE_TIMEOUT_MS, OFFER_SLOTS, REQUEST_COOLDOWN_MS, REQUEST_TIMEOUT_MS
+
+__all__ = [
+    "IDLE_TIMEOUT_MS",
+    "OFFER_SLOTS",
+    "REQUEST_COOLDOWN_MS",
+    "REQUEST_TIMEOUT_MS",
+    "AlreadyAnswered",
+    "AlreadyInTrade",
+    "InvalidQuantity",
+    "InvalidTrade",
+    "InventoryFullInitiator",
+    "InventoryFullRecipient",
+    "ItemChanged",
+    "NewTradeId",
+    "NotAccepted",
+    "NotExpired",
+    "NotInTrade",
+    "OfferedItem",
+    "OfferedItems",
+    "PlayerBusy",
+    "RateLimited",
+    "Revision",
+    "Screen",
+    "StaleRevision",
+    "Trade",
+    "TradeExpired",
+    "TradeId",
+    "TradeLock",
+    "TradeState",
+    "TradeStatus",
+    "accept",
+    "cancel",
+    "expired",
+    "list_trades",
+    "of_character",
+    "offer",
+    "request",
+    "respond",
+    "show",
+    "time_out",
+]

@@ -1,0 +1,74 @@
+"""What may be asked of trades."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, bindparam, or_, select
+
+from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
+from gamekeeper.kernel.records import MAX_INTEGER, EpochMs
+from gamekeeper.kernel.store.schema import table
+from gamekeeper.modules import characters
+
+from .errors import InvalidTrade
+from .records import Trade, TradeId
+
+trades = table(Trade)
+AT = bindparam("at", type_=BigInteger)
+LIMIT = bindparam("limit", type_=BigInteger)
+CHARACTER = bindparam("character", type_=Text)
+
+
+def _newest(*conditions: ColumnElement[bool]) -> Any:
+    before = or_(trades.c.created_at < AT, and_(trades.c.created_at == AT, trades.c.trade_id < bindparam("id", type_=Text)))
+    return select(trades).where(*conditions, before).order_by(trades.c.created_at.desc(), trades.c.trade_id.desc()).limit(LIMIT)
+
+
+TRADES = _newest()
+TRADES_OF = _newest(or_(trades.c.initiator_id == CHARACTER, trades.c.receiver_id == CHARACTER))
+EXPIRED = (
+    select(trades)
+    .where(trades.c.status == bindparam("status", type_=Text), trades.c.expires_at <= AT)
+    .order_by(trades.c.expires_at)
+    .limit(LIMIT)
+)
+
+
+@query(access="server")
+async def show(read: Reader, *, trade: TradeId) -> Trade:
+    """Show a trade with both offers.
+
+    Raises: INVALID_TRADE.
+    """
+    found = await read.get(Trade, trade)
+    if found is None:
+        raise InvalidTrade(trade=trade, status=None)
+    return found
+
+
+@query(access="server")
+async def list_trades(read: Reader, *, limit: PageLimit = 50, cursor: Cursor | None = None) -> Page[Trade]:
+    """List all trades, the newest first."""
+    at, id = read_cursor(cursor, int, str) or (MAX_INTEGER, "")
+    return _page(await read.rows(Trade, TRADES, at=at, id=id, limit=limit + 1), limit)
+
+
+@query(access="player")
+async def of_character(
+    read: Reader, *, character: characters.CharacterId, limit: PageLimit = 50, cursor: Cursor | None = None
+) -> Page[Trade]:
+    """List the trades that a character has a part in, the newest first."""
+    at, id = read_cursor(cursor, int, str) or (MAX_INTEGER, "")
+    return _page(await read.rows(Trade, TRADES_OF, character=character, at=at, id=id, limit=limit + 1), limit)
+
+
+@query(access="server")
+async def expired(read: Reader, *, at: EpochMs, limit: PageLimit = 50) -> list[Trade]:
+    """List trades that are still open and have expired by a time: what a sweep gives to `time_out`."""
+    waiting = await read.rows(Trade, EXPIRED, status="open", at=at, limit=limit)
+    confirmed = await read.rows(Trade, EXPIRED, status="confirmed", at=at, limit=limit)
+    return (waiting + confirmed)[:limit]
+
+
+def _page(rows: list[Trade], limit: int) -> Page[Trade]:
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(rows[:limit], None if last is None else write_cursor([last.created_at, last.trade_id]))

@@ -1,0 +1,47 @@
+"""Users: who somebody is - name, password, role - and no fact of the game."""
+
+from .commands import Guest, Registered, add_guest, alive, create_guest, free_guest_name, register
+from .errors import NameInvalid, UserNotFound
+from .passwords import GivenPassword, Password, hash_password, outdated, verify_password
+from .queries import UserView, find, list_users, named, show
+from .records import NewUserId, Role, TimeZone, User, UserId, Username
+from .rules import GUEST_HOURS, RESERVED, USERNAME_CLAIM, USERNAME_POLICY, Name, NamePolicy, fold, lookup_key, may_act, read_name, visible
+
+__all__ = [
+    "GUEST_HOURS",
+    "RESERVED",
+    "USERNAME_CLAIM",
+    "USERNAME_POLICY",
+    "GivenPassword",
+    "Guest",
+    "Name",
+    "NameInvalid",
+    "NamePolicy",
+    "NewUserId",
+    "Password",
+    "Registered",
+    "Role",
+    "TimeZone",
+    "User",
+    "UserId",
+    "UserNotFound",
+    "UserView",
+    "Username",
+    "add_guest",
+    "alive",
+    "create_guest",
+    "find",
+    "fold",
+    "free_guest_name",
+    "hash_password",
+    "list_users",
+    "lookup_key",
+    "may_act",
+    "named",
+    "outdated",
+    "read_name",
+    "register",
+    "show",
+    "verify_password",
+    "visible",
+]

@@ -1,0 +1,24 @@
+"""What is stored of worlds."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gamekeeper.kernel.ids import Id
+from gamekeeper.kernel.records import EpochMs, Key, OwnedBy, Record
+
+WorldId = Annotated[Id, OwnedBy("world")]
+NewWorldId = Annotated[Id, OwnedBy("world", creates=True)]
+WorldName = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$", description="1 to 64 characters, no control characters")
+]
+WorldStatus = Literal["open", "closed"]
+
+
+class World(Record, table="worlds"):
+    """A place where characters meet; what lies on its ground belongs to it."""
+
+    world_id: Key[WorldId]
+    name: WorldName
+    status: WorldStatus
+    created_at: EpochMs

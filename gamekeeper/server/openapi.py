@@ -1,0 +1,301 @@
+"""The OpenAPI 3.1 document, made from the registry of commands and queries."""
+
+import inspect as python_inspect
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+import gamekeeper
+from gamekeeper.errors import GameError
+from gamekeeper.keep import import_modules
+from gamekeeper.kernel.commands import Access, Command, Operation
+
+from .limits import DEFAULT
+from .problems import STATUS, HttpError, Kind, status_of
+from .requests import MAX_KEY, MAX_REASON
+from .routes import PREFIX, Route, routes
+
+Json = dict[str, Any]
+
+SCHEMAS: Final = "#/components/schemas/"
+PROBLEM: Final = "Problem"
+PROBLEM_TYPE: Final = "application/problem+json"
+
+_RAISES: Final = re.compile(r"^\s*Raises:\s*(.+?)\s*\Z", re.MULTILINE | re.DOTALL)
+_CODE: Final = re.compile(r"\b[A-Z][A-Z0-9_]{2,}\b")
+_SECURITY: Final[dict[Access, list[Json]]] = {
+    "public": [{}, {"session": []}, {"key": []}],
+    "player": [{"session": []}, {"key": []}],
+    "server": [{"key": []}],
+    "operator": [{"key": []}],
+}
+_ACCESS: Final[dict[Access, str]] = {
+    "public": "Anyone may call it.",
+    "player": "A player may call it for what is theirs; game servers and operators for everybody.",
+    "server": "Game servers and operators may call it.",
+    "operator": "Only operators may call it.",
+}
+_COMMON: Final[dict[int, str]] = {
+    400: "The request is malformed.",
+    401: "The caller has not shown a valid token or key.",
+    403: "The caller may not do this.",
+    422: "An argument is missing, unknown, or breaks its type or bounds.",
+    500: "Something went wrong here.",
+    503: "The server or its database is busy or away; Retry-After says when to try again.",
+}
+_WITH_BODY: Final[dict[int, str]] = {413: "The body is too large.", 415: "The body is not application/json."}
+_BY_OWNER: Final[dict[int, str]] = {412: "The owner is not at the version of If-Match, or a lease was lost."}
+
+
+def document(modules: Sequence[str] = ()) -> Json:
+    """Give the document for the built-in modules and a game's own; needs no database."""
+    import_modules(modules)
+    return describe()
+
+
+def describe() -> Json:
+    """Give the document for what is declared so far."""
+    found = routes()
+    types = [kind for route in found.values() for kind in (route.operation.arguments, route.operation.result)]
+    schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMAS + "{name}")
+    described = iter(schemas)
+    paths = {path: _path_item(route, next(described), next(described), components) for path, route in found.items()}
+    return _clean(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Gamekeeper", "version": gamekeeper.__version__, "description": gamekeeper.__doc__.splitlines()[0]},
+            "tags": list(_tags(found)),
+            "paths": {**paths, **_fixed_paths()},
+            "components": {
+                "schemas": {**components, PROBLEM: _problem_schema()},
+                "securitySchemes": {
+                    "session": {"type": "http", "scheme": "bearer", "description": "a player's session token, `gks_...`"},
+                    "key": {"type": "http", "scheme": "bearer", "description": "the API key of a game server or an operator, `gkk_...`"},
+                },
+            },
+        }
+    )
+
+
+# Operations
+
+
+def _path_item(route: Route, arguments: Json, result: Json, components: Json) -> Json:
+    item: Json = {}
+    for method in route.methods:
+        if method == "HEAD":
+            continue
+        shared = _operation(route, method, result)
+        if method == "GET":
+            shared["parameters"] += _query_parameters(arguments, components)
+            shared["responses"]["304"] = {"description": "The answer is the one that If-None-Match names."}
+        else:
+            shared["requestBody"] = {"required": True, "content": {"application/json": {"schema": arguments}}}
+        item[method.lower()] = shared
+    return item
+
+
+def _operation(route: Route, method: str, result: Json) -> Json:
+    operation = route.operation
+    summary, text, codes = _documentation(operation)
+    suffix = ".get" if method == "GET" else ""
+    return {
+        "operationId": operation.name + suffix,
+        "summary": summary,
+        "description": "\n\n".join(part for part in (text, _ACCESS[operation.access]) if part),
+        "tags": [operation.module],
+        "security": _SECURITY[operation.access],
+        "parameters": _header_parameters(route),
+        "responses": _responses(route, method, result, codes),
+        "x-gamekeeper-access": operation.access,
+        "x-gamekeeper-errors": codes,
+    }
+
+
+def _documentation(operation: Operation[Any, Any]) -> tuple[str, str, list[str]]:
+    """Split a docstring into its promise, the rest, and the codes of its errors."""
+    text = python_inspect.cleandoc(operation.__doc__ or operation.name)
+    raises = _RAISES.search(text)
+    codes = _CODE.findall(raises[1]) if raises else []
+    if raises:
+        text = text[: raises.start()].rstrip()
+    summary, _, rest = text.partition("\n")
+    return summary.strip(), rest.strip(), list(dict.fromkeys(codes))
+
+
+def _header_parameters(route: Route) -> list[Json]:
+    parameters: list[Json] = []
+    if route.owner is not None:
+        text = 'the version at which the first owner must be, like `"v17"`, or `*`'
+        parameters.append(_header("If-Match", text, {"type": "string", "pattern": r'^(\*|"v[0-9]{1,16}(-[0-9a-f]{1,64})?")$'}))
+    if route.command is None:
+        return parameters
+    key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"}
+    text = "the same key and arguments answer as the first time; 16 characters or more from a caller without a token"
+    if route.operation.access == "public":
+        key["minLength"] = 16
+    parameters.append(_header("Idempotency-Key", text, key, required=route.command.value))
+    reason = {"type": "string", "minLength": 1, "maxLength": MAX_REASON, "pattern": "^[!-~]([ -~]*[!-~])?$"}
+    parameters.append(_header("X-Reason", "why, for the journal; operators must say it for commands of value", reason))
+    return parameters
+
+
+def _header(name: str, text: str, schema: Json, *, required: bool = False) -> Json:
+    return {"name": name, "in": "header", "required": required, "description": text, "schema": schema}
+
+
+def _query_parameters(arguments: Json, components: Json) -> list[Json]:
+    """Give each field of the arguments as a parameter of the query string."""
+    described = components[arguments["$ref"].removeprefix(SCHEMAS)]
+    required = set(described.get("required", ()))
+    parameters: list[Json] = []
+    for name, schema in described.get("properties", {}).items():
+        text, given = schema.get("description"), _without_null(schema)
+        one: Json = {"name": name, "in": "query", "required": name in required, "schema": given, "style": "form", "explode": True}
+        if text or given.get("description"):
+            one["description"] = text or given["description"]
+        parameters.append(one)
+    return parameters
+
+
+def _without_null(schema: Json) -> Json:
+    """What an argument may be when it is given: a query string leaves out what is None."""
+    options = schema.get("anyOf")
+    if options is None:
+        return schema
+    kept = [one for one in options if one != {"type": "null"}]
+    rest = {name: value for name, value in schema.items() if name != "anyOf" and not (name == "default" and value is None)}
+    return {**kept[0], **rest} if len(kept) == 1 else {**rest, "anyOf": kept}
+
+
+def _responses(route: Route, method: str, result: Json, codes: Sequence[str]) -> Json:
+    ok: Json = {"description": "Done." if route.command else "The answer.", "content": {"application/json": {"schema": result}}}
+    if route.query is not None and route.owner is not None:
+        ok["headers"] = {"ETag": {"description": "the owner's version and a digest of the answer", "schema": {"type": "string"}}}
+    texts = dict(_COMMON)
+    if method != "GET":
+        texts |= _WITH_BODY
+    if route.owner is not None:
+        texts |= _BY_OWNER
+    return {"200": ok, **_error_responses(texts, codes), "default": _problem_response("Any other problem.", [])}
+
+
+def _error_responses(texts: dict[int, str], codes: Sequence[str]) -> Json:
+    statuses = _statuses()
+    by_status: dict[int, list[str]] = {status: [] for status in texts}
+    for code in codes:
+        by_status.setdefault(statuses.get(code, STATUS[Kind.REFUSED]), []).append(code)
+    return {
+        str(status): _problem_response(texts.get(status, "The command was refused and nothing has changed."), listed)
+        for status, listed in sorted(by_status.items())
+    }
+
+
+def _problem_response(text: str, codes: Sequence[str]) -> Json:
+    named = text + (" Codes: " + ", ".join(codes) + "." if codes else "")
+    return {"description": named, "content": {PROBLEM_TYPE: {"schema": {"$ref": SCHEMAS + PROBLEM}}}}
+
+
+def _statuses() -> dict[str, int]:
+    """Give the status of each known error code."""
+    return {kind.code: kind.status if issubclass(kind, HttpError) else STATUS[kind.kind] for kind in _errors(GameError)}
+
+
+def _errors(kind: type[GameError]) -> Iterator[type[GameError]]:
+    yield kind
+    for one in kind.__subclasses__():
+        yield from _errors(one)
+
+
+# The rest
+
+
+def _tags(found: dict[str, Route]) -> Iterator[Json]:
+    seen: dict[str, str] = {}
+    for route in found.values():
+        package = route.operation.__module__.rpartition(".")[0]
+        for name in (package, route.operation.__module__):
+            text = (getattr(sys.modules.get(name), "__doc__", None) or "").strip()
+            if name.rpartition(".")[2] == route.operation.module and text:
+                seen.setdefault(route.operation.module, text.splitlines()[0])
+        seen.setdefault(route.operation.module, "")
+    for name, text in sorted(seen.items()):
+        yield {"name": name, "description": text} if text else {"name": name}
+
+
+def _fixed_paths() -> Json:
+    text = "Do several commands all-or-nothing, in their order; each needs what it would need alone."
+    one = {
+        "type": "object",
+        "properties": {"command": {"type": "string", "examples": ["items.grant"]}, "arguments": {"type": "object", "default": {}}},
+        "required": ["command"],
+        "additionalProperties": False,
+    }
+    body = {"type": "array", "minItems": 1, "maxItems": DEFAULT.max_batch, "items": one}
+    batch: Json = {
+        "operationId": "batch",
+        "summary": text.split(",", maxsplit=1)[0] + ".",
+        "description": text,
+        "security": [{"session": []}, {"key": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "parameters": [
+            _header("Idempotency-Key", "required when a command is one of value", {"type": "string", "maxLength": MAX_KEY, "pattern": "^[!-~]+$"})
+        ],
+        "responses": {
+            "200": {"description": "The answers.", "content": {"application/json": {"schema": {"type": "array"}}}},
+            **_error_responses({**_COMMON, **_WITH_BODY, **_BY_OWNER, 404: "Something named is not there.", 409: "Refused."}, []),
+        },
+    }
+    return {
+        PREFIX + "batch": {"post": batch},
+        "/livez": {"get": _health("livez", "Say that the process is up.")},
+        "/readyz": {"get": _health("readyz", "Say whether the database answers and the content is loaded.")},
+    }
+
+
+def _health(name: str, text: str) -> Json:
+    schema = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
+    return {
+        "operationId": name,
+        "summary": text,
+        "security": [{}],
+        "responses": {
+            "200": {"description": "It is so.", "content": {"application/json": {"schema": schema}}},
+            "503": _problem_response("It is not so.", ["NOT_READY"]),
+        },
+    }
+
+
+def _problem_schema() -> Json:
+    error = {"type": "object", "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}}, "required": ["pointer", "message"]}
+    return {
+        "type": "object",
+        "description": "An error as RFC 9457 has it. The facts of the error stand beside these members.",
+        "properties": {
+            "type": {"type": "string", "format": "uri-reference"},
+            "title": {"type": "string"},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": {"type": "string"},
+            "instance": {"type": "string", "description": "the request's id"},
+            "code": {"type": "string", "description": "stable; what a program should look at"},
+            "retryable": {"type": "boolean", "description": "whether the same request may be sent again"},
+            "retry_after_ms": {"type": "integer", "minimum": 0},
+            "current_version": {"type": "integer", "description": "the owner's version, when another one was expected"},
+            "errors": {"type": "array", "items": error},
+        },
+        "required": ["type", "title", "status", "detail", "instance", "code", "retryable"],
+    }
+
+
+def _clean(value: Any) -> Any:
+    """Leave out what only Python's regular expressions need: in JSON Schema `$` never matches before a closing newline."""
+    if isinstance(value, dict):
+        return {
+            name: one.replace(r"(?!\n)$", "$") if name == "pattern" and isinstance(one, str) else _clean(one) for name, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
+    return value

@@ -1,0 +1,151 @@
+"""How values are shown: nothing that a player wrote acts, hides or turns the text around it.
+
+Everything that a template prints goes through `shown`, also without being asked (Jinja's `finalize`). Characters that
+cannot be seen stand as their code point, so that a name with a right-to-left override looks like what it is.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from markupsafe import Markup, escape
+from msgspec import Struct
+
+from gamekeeper.kernel.journal import Changed
+
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_BLANK: Final = frozenset(
+    "\u00a0\u00ad\u034f\u115f\u1160\u17b4\u17b5\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u2800"
+    "\u3000\u3164\uffa0"
+)
+"""Letters and spaces that look like nothing, or like the plain space."""
+MOST_ARGUMENTS: Final = 5
+"""Arguments that stand in an entry's first line."""
+LONGEST_ARGUMENT: Final = 48
+
+
+def shown(value: Any) -> Any:
+    """A value as a template prints it.
+
+    >>> shown("Ada\\u202e"), shown(7), shown(None)
+    ('Ada⟨U+202E⟩', 7, '')
+    """
+    if value is None:
+        return ""
+    if type(value) is not str or (value.isascii() and value.isprintable()):
+        return value
+    return "".join(letter if _seen(letter) else f"⟨U+{ord(letter):04X}⟩" for letter in value)
+
+
+def _seen(letter: str) -> bool:
+    return unicodedata.category(letter) not in _UNSEEN and letter not in _BLANK
+
+
+def typed(value: Any) -> Markup:
+    """A text as it was typed, for the value of an input: escaped, and otherwise left alone."""
+    return escape("" if value is None else str(value))
+
+
+def as_json(value: Any) -> str:
+    """A value as JSON in one line; a text without spaces stands without quotes."""
+    if isinstance(value, str) and value and " " not in value and not value.startswith(("{", "[", '"')):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+
+
+def number(value: int) -> str:
+    """A number with its thousands apart, exact however large it is.
+
+    >>> number(9223372036854775807)
+    '9,223,372,036,854,775,807'
+    """
+    return f"{value:,}"
+
+
+def points(hundredths: int) -> str:
+    """Hundredths as points.
+
+    >>> points(10000), points(9950)
+    ('100', '99.5')
+    """
+    whole, rest = divmod(hundredths, 100)
+    return f"{whole:,}" + (f".{rest:02d}".rstrip("0") if rest else "")
+
+
+def time(at: int | None) -> Markup:
+    """A time: UTC here, and local once the page's script has read it."""
+    if at is None:
+        return Markup('<span class="quiet">never</span>')
+    try:
+        moment = datetime.fromtimestamp(at / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return Markup("{}").format(at)
+    iso = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    text = moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(iso, text)
+
+
+def short(id: str) -> str:
+    """The end of a long id, which is the part that differs.
+
+    >>> short("0190c2a0-0000-7000-8000-000000000001"), short("ada")
+    ('…00000001', 'ada')
+    """
+    return id if len(id) <= 12 else "…" + id[-8:]
+
+
+class Difference(Struct, frozen=True):
+    """One field of a changed row."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+class ChangeView(Struct, frozen=True):
+    """One changed row as it is shown: what it is, what happened to it, and the fields that differ."""
+
+    table: str
+    key: str
+    verb: str
+    fields: list[Difference]
+
+
+def change_view(change: Changed) -> ChangeView:
+    """A changed row, with only those fields that differ when it was there before and after."""
+    before, after = change.before or {}, change.after or {}
+    verb = "added" if change.before is None else "removed" if change.after is None else "changed"
+    names = [name for name in {**before, **after} if verb != "changed" or before.get(name, _ABSENT) != after.get(name, _ABSENT)]
+    key = " · ".join(as_json(part) for part in change.key[1:])
+    return ChangeView(change.table, key, verb, [Difference(name, _side(before, name), _side(after, name)) for name in names])
+
+
+_ABSENT: Final = object()
+
+
+def _side(row: Mapping[str, Any], name: str) -> str | None:
+    return value_text(row[name]) if name in row else None
+
+
+def value_text(value: Any) -> str:
+    """A field's value; what is sealed or digested says so instead of showing letters that mean nothing."""
+    if isinstance(value, dict) and set(value) == {"sealed"}:
+        return "sealed: a person's own"
+    if isinstance(value, dict) and set(value) == {"sha256"}:
+        return "digest of a secret"
+    return as_json(value)
+
+
+def in_short(arguments: Mapping[str, Any], but: str) -> list[tuple[str, str]]:
+    """The arguments that fit an entry's first line, without the owner whose timeline it is."""
+    found = []
+    for name, value in arguments.items():
+        if value is None or value == but or value in ({}, []):
+            continue
+        text = value_text(value)
+        found.append((name, text if len(text) <= LONGEST_ARGUMENT else text[:LONGEST_ARGUMENT] + "…"))
+    return found[:MOST_ARGUMENTS]

@@ -1,0 +1,113 @@
+"""Loading packs: what comes, changes and goes, and what must stay as it is."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from gamekeeper.errors import InvalidArgument
+from gamekeeper.keep import Keep
+from gamekeeper.modules import content, items
+from tests.modules.scene import ARROW, COINS, LOGS, pack, people
+
+STARTER = Path(content.__file__).parent / "starter"
+
+
+async def test_the_starter_pack_loads_and_its_definitions_are_in_force(keep: Keep) -> None:
+    starter = content.read_pack(STARTER)
+
+    loaded = await keep.do(content.load_pack(pack=starter))
+
+    assert loaded == content.PackLoaded(added=len(starter.items), changed=0, removed=0, unchanged=0)
+    known = keep.reader.definitions(content.ItemDefinition)
+    assert {item.id: item for item in starter.items} == dict(known)
+
+
+async def test_loading_the_same_pack_again_changes_nothing(keep: Keep) -> None:
+    await keep.do(content.load_pack(pack=pack(COINS, ARROW)))
+    version = await keep.version("content")
+    (before,) = await keep.ask(content.packs())
+
+    again = await keep.do(content.load_pack(pack=pack(COINS, ARROW)))
+
+    assert again == content.PackLoaded(added=0, changed=0, removed=0, unchanged=2)
+    assert await keep.version("content") == version
+    assert await keep.ask(content.packs()) == [before]
+
+
+async def test_a_new_version_adds_changes_and_removes(keep: Keep) -> None:
+    await keep.do(content.load_pack(pack=pack(COINS, ARROW)))
+    dear = msgspec.structs.replace(COINS, value=9)
+
+    loaded = await keep.do(content.load_pack(pack=pack(dear, LOGS, version="2")))
+
+    assert loaded == content.PackLoaded(added=1, changed=1, removed=1, unchanged=0)
+    assert [item.id for item in (await keep.ask(content.item_definitions())).items] == ["coins", "logs"]
+    assert keep.reader.definitions(content.ItemDefinition)["coins"].value == 9
+    (known,) = await keep.ask(content.packs())
+    assert (known.pack_id, known.version) == ("scene", "2")
+
+
+async def test_a_pack_cannot_take_what_another_one_defines(keep: Keep) -> None:
+    await keep.do(content.load_pack(pack=pack(COINS)))
+
+    with pytest.raises(content.DefinitionTaken) as refused:
+        await keep.do(content.load_pack(pack=pack(LOGS, COINS, id="other")))
+
+    assert refused.value.facts == {"of_kind": "item", "id": "coins", "pack": "scene"}
+    assert [item.id for item in (await keep.ask(content.item_definitions())).items] == ["coins"]
+
+
+async def test_a_definition_that_goes_leaves_what_is_held_of_it(keep: Keep) -> None:
+    (ada,) = await people(keep, "Ada")
+    await keep.do(content.load_pack(pack=pack(ARROW, LOGS)))
+    await keep.do(items.grant(holder=ada, item="arrow", quantity=30, source="test", metadata={"fletcher": "Bob"}))
+
+    await keep.do(content.load_pack(pack=pack(LOGS, version="2")))
+
+    (held,) = await keep.ask(items.inventory(holder=ada))
+    assert (held.item, held.name, held.quantity, held.metadata, held.unknown) == ("arrow", None, 30, {"fletcher": "Bob"}, True)
+
+
+@pytest.mark.parametrize(
+    ("broken", "path"),
+    [
+        ([COINS, COINS], "/pack/items/1"),
+        ([msgspec.structs.replace(COINS, unique=True)], "/pack/items/0"),
+        ([msgspec.structs.replace(LOGS, max_stack=5)], "/pack/items/0"),
+        ([msgspec.structs.replace(LOGS, attributes={"at": float("nan")})], "/pack/items/0/attributes/at"),
+    ],
+    ids=["twice", "unique and stackable", "a stack of what cannot be stacked", "no number"],
+)
+async def test_a_pack_with_a_fault_is_refused_with_its_path(keep: Keep, broken: list[Any], path: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        await keep.do(content.load_pack(pack=pack(*broken)))
+
+    assert refused.value.path == path
+    assert await keep.ask(content.packs()) == []
+
+
+async def test_definitions_come_in_pages(keep: Keep) -> None:
+    await keep.do(content.load_pack(pack=pack(COINS, ARROW, LOGS)))
+
+    first = await keep.ask(content.item_definitions(limit=2))
+    second = await keep.ask(content.item_definitions(limit=2, cursor=first.next_cursor))
+
+    assert [item.id for item in first.items + second.items] == ["arrow", "coins", "logs"]
+    assert second.next_cursor is None
+
+
+async def test_a_stored_definition_that_cannot_be_read_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    class Stored:
+        async def all(self, _record: type, _owner: str) -> list[content.Definition]:
+            return [
+                content.Definition("content", "item", "old", {"id": "old", "name": 5}, "scene"),
+                content.Definition("content", "spell", "fire", {}, "scene"),
+                content.Definition("content", "item", "logs", {"id": "logs", "name": "Logs"}, "scene"),
+            ]
+
+    found = await content.load_definitions(Stored())  # type: ignore[arg-type]
+
+    assert found == {content.ItemDefinition: {"logs": LOGS}}
+    assert "'old' of pack 'scene' cannot be read" in caplog.text
