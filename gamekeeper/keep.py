@@ -33,6 +33,7 @@ BUILT_IN = ("content", "users", "sessions", "worlds", "characters", "items", "tr
 """The modules of every keep, in the order in which they build on each other."""
 
 MAX_KEY = 255
+MAX_REASON = 1_000
 MAX_CALLS = 100
 
 
@@ -189,7 +190,7 @@ def _check_words(calls: Sequence[Call[Any]], key: str | None, actor: str, reason
     for call in calls:
         if not isinstance(call, Call):
             raise InvalidArgument(path="", problem=f"{call!r} is not a command's call")
-    for path, text, most in (("/key", key, MAX_KEY), ("/actor", actor, MAX_KEY), ("/reason", reason, 1_000)):
+    for path, text, most in (("/key", key, MAX_KEY), ("/actor", actor, MAX_KEY), ("/reason", reason, MAX_REASON)):
         if text is None:
             continue
         if not isinstance(text, str) or not 1 <= len(text) <= most or not _storable(text):
@@ -197,7 +198,10 @@ def _check_words(calls: Sequence[Call[Any]], key: str | None, actor: str, reason
 
 
 def _storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _expected(calls: Sequence[Call[Any]], expect: int | Mapping[str, int] | None) -> dict[str, int]:

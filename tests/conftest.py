@@ -21,6 +21,17 @@ LEFT_OUT = pytest.StashKey[int]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add our options to pytest's."""
     parser.addoption("--only-sqlite", action="store_true", help="leave out every test that needs PostgreSQL")
+    for name, default, what in (
+        ("--soak-seconds", 60, "how long the bank trades on each database"),
+        ("--kills-sqlite", 50, "how often a writer on SQLite is killed"),
+        ("--kills-postgres", 10, "how often a writer on PostgreSQL is killed"),
+        ("--server-kills", 5, "how often the PostgreSQL server is killed"),
+        ("--storm-seconds", 20, "how long connections to PostgreSQL are broken"),
+        ("--hammer-seconds", 10, "how long two processes write the same owners"),
+        ("--crash-points", 400, "how many power failures are replayed"),
+        ("--sequences", 60, "how many sequences of commands are compared with the model on each database"),
+    ):
+        parser.addoption(name, type=int, default=default, help=f"{what} (default {default})")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -85,12 +85,13 @@ class Outcome:
 class Plan:
     """A batch that has run in memory: its outcomes, and what there is to write."""
 
-    __slots__ = ("drafts", "journal_hashes", "outcomes", "writes")
+    __slots__ = ("content_moved", "drafts", "journal_hashes", "outcomes", "writes")
 
     def __init__(self, outcomes: list[Outcome], drafts: dict[str, Draft]) -> None:
         self.outcomes = outcomes
         self.drafts = drafts
         self.writes = WriteSet(guards=[], roots=[], new_roots=[], journal=[], answers=[], claims=[], releases=[])
+        self.content_moved = False
         self.journal_hashes: dict[str, bytes] = {}
         """origin row's hash by command id: how a batch of unknown outcome is recognised"""
 

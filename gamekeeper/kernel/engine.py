@@ -23,6 +23,7 @@ from gamekeeper.kernel.batch import Plan, Runner, Seen, Submission, decode_answe
 from gamekeeper.kernel.clock import Clock
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.store.base import (
+    CONTENT_OWNER,
     Applied,
     ConstraintBroken,
     LoadRequest,
@@ -217,6 +218,7 @@ class Engine:
                 if not isinstance(error, _Stale):
                     await asyncio.sleep(random.uniform(0.2, 1.0) * min(0.5, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
                 continue
+            await self._follow_content(plan)
             self._finish(plan)
             return
 
@@ -276,13 +278,16 @@ class Engine:
         if not applied.ok:
             self._refresh(batch, plan, applied.roots)
             raise _Stale
-        if applied.content_version != self.content_version and self.on_content is not None:
-            await self._read_content(self.on_content)
+        # What the write saw is older than what it wrote, when it wrote content itself.
+        plan.content_moved = applied.content_version != self.content_version or CONTENT_OWNER in plan.drafts
         return plan
 
-    async def _read_content(self, read: Callable[[], Awaitable[None]]) -> None:
+    async def _follow_content(self, plan: Plan) -> None:
+        """Read the definitions again before the callers are answered, so that they find their new content in force."""
+        if not plan.content_moved or self.on_content is None:
+            return
         try:
-            await read()
+            await self.on_content()
         except (StoreUnavailable, Unreachable, TryAgain, OutcomeUnknown) as error:
             # The batch is written, whatever becomes of this; the next one sees the same version and tries again.
             LOG.warning("the new content could not be read yet: %s", error)

@@ -123,7 +123,8 @@ class RecordMeta(StructMeta):
         **config: Any,
     ) -> Any:
         """Make the class; a second record for one table is an error."""
-        cls = super().__new__(mcls, name, bases, namespace, frozen=True, forbid_unknown_fields=True, **config)
+        # Rows hold texts, numbers and JSON, so that they are in no cycle; a large cache need not be walked by the collector.
+        cls = super().__new__(mcls, name, bases, namespace, frozen=True, forbid_unknown_fields=True, gc=False, **config)
         if not table:
             return cls
         known = RECORDS.get(table)

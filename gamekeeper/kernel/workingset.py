@@ -83,17 +83,14 @@ class Draft:
         self.head = state.head
         self.seq = state.seq
 
-    def table(self, record: type[Record]) -> Row | None:
-        """The rows as the batch sees them; None when not loaded."""
-        rows = self.tables.get(record)
-        return rows if rows is not None else self.state.tables.get(record)
-
     def writable(self, record: type[Record]) -> Row:
         """The batch's own copy of a table, or of the rows read by key."""
-        mine, base = (self.keyed, self.state.keyed) if SPECS[record].loads == "key" else (self.tables, self.state.tables)
-        rows = mine.get(record)
+        rows = self.tables.get(record)
         if rows is None:
-            rows = mine[record] = dict(base.get(record, {}))
+            mine, base = (self.keyed, self.state.keyed) if SPECS[record].loads == "key" else (self.tables, self.state.tables)
+            rows = mine.get(record)
+            if rows is None:
+                rows = mine[record] = dict(base.get(record, {}))
         return rows
 
 
@@ -255,18 +252,25 @@ class Context:
     def _rows(self, record: type[Record], owner: str, key: tuple[Any, ...] | None) -> Row:
         if record not in self._allowed:
             raise TypeError(f"the command does not touch {record.__qualname__}")
-        draft = self._draft(owner)
-        if SPECS[record].loads == "key":
+        if owner not in self._owners:
+            raise TypeError(f"the command does not name owner {owner!r}")
+        draft = self._drafts[owner]
+        rows = draft.tables.get(record)
+        if rows is None:
+            rows = draft.state.tables.get(record)
+        return rows if rows is not None else self._unusual_rows(record, draft, key)
+
+    def _unusual_rows(self, record: type[Record], draft: Draft, key: tuple[Any, ...] | None) -> Row:
+        """Rows of a type that is read by key, or of an owner that the command has just made."""
+        spec = SPECS[record]
+        if spec.loads == "key":
             rows = draft.keyed.get(record) or draft.state.keyed.get(record, {})
             if key is None or (key not in rows and not draft.created):
                 raise TypeError(f"{record.__qualname__} is read by key, and {key!r} was not declared")
             return rows
-        loaded = draft.table(record)
-        if loaded is None and draft.created and not SPECS[record].append_only:
-            loaded = draft.state.tables.setdefault(record, {})
-        if loaded is None:
-            raise TypeError(f"{record.__qualname__} is append-only, or was not loaded")
-        return loaded
+        if draft.created and not spec.append_only:
+            return draft.state.tables.setdefault(record, {})
+        raise TypeError(f"{record.__qualname__} is append-only, or was not loaded")
 
     def _write(self, record: type[Record], key: tuple[Any, ...], after: Any) -> None:
         before = self._rows(record, key[0], key).get(key)
@@ -274,17 +278,14 @@ class Context:
             raise TypeError(f"{record.__qualname__} is not of the checkpoint class")
         if before is None and after is None:
             return
-        draft = self._drafts[key[0]]
-        rows = draft.writable(record)
+        rows = self._drafts[key[0]].writable(record)
         entry = self._log.changes.get((record, key))
         if entry is None:
             self._log.changes[record, key] = [before, after]
         else:
             entry[1] = after
-        if after is not None:
+        if after is not None or SPECS[record].loads == "key":
             rows[key] = after
-        elif SPECS[record].loads == "key":
-            rows[key] = None
         else:
             del rows[key]
 

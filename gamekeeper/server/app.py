@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gamekeeper.errors import Busy, GameError, InvalidArgument, VersionConflict
+from gamekeeper.errors import Busy, GameError, InvalidArgument, NotAllowed, NotAuthenticated, VersionConflict
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Call, Command
 from gamekeeper.kernel.queries import Ask, Query
@@ -60,9 +60,7 @@ _COMMON: Final[Headers] = [(b"cache-control", b"no-store"), (b"x-content-type-op
 Special = Callable[[Request], Awaitable[Answer]]
 
 
-def make_app(
-    keep: Keep, *, studio: ASGIApp | None = None, limits: Limits = DEFAULT, open_metrics: bool = True
-) -> Starlette:
+def make_app(keep: Keep, *, studio: ASGIApp | None = None, limits: Limits = DEFAULT, open_metrics: bool = True) -> Starlette:
     """Give the ASGI application that serves a keep's commands and queries; it can be mounted into another one.
 
     studio: an application to stand at `/studio`.
@@ -180,9 +178,9 @@ class Front:
 
     async def _caller(self, request: Request) -> Caller:
         caller = await identify(self._keep, request.headers.get(b"authorization"), request.address)
-        if caller.credential is not None and caller.credential not in self._touching:
-            if sessions.touch_is_due(caller.used_at, self._keep.clock.now_ms()):
-                self._note_use(caller, caller.credential)
+        credential = caller.credential
+        if credential is not None and sessions.touch_is_due(caller.used_at, self._keep.clock.now_ms()):
+            self._note_use(caller, credential)
         return caller
 
     # Commands
@@ -201,6 +199,8 @@ class Front:
         """Do several commands all-or-nothing."""
         _require_method(request, "POST")
         caller = await self._caller(request)
+        if caller.kind == "anonymous":
+            raise NotAuthenticated
         request.require_json()
         named = calls_of(await self._buffered.read(request.receive, self._limits), self._limits)
         calls: list[Call[Any]] = []
@@ -217,7 +217,7 @@ class Front:
         if route is None or route.command is None:
             raise InvalidArgument(path=f"/{position}/command", problem="there is no such command")
         command = route.command
-        if command.access == "public" and caller.kind in ("anonymous", "player"):
+        if command.access == "public" and caller.kind == "player":
             # These are what strangers do, and each may cost the hash of a password: one at a time.
             raise InvalidArgument(path=f"/{position}/command", problem="a command for everybody is not done in a batch")
         admit(caller, command)
@@ -277,6 +277,8 @@ class Front:
 
     def _note_use(self, caller: Caller, credential: str) -> None:
         """Note the use of a session or key beside the request, which does not wait for it."""
+        if credential in self._touching:
+            return
         self._touching.add(credential)
         task = asyncio.get_running_loop().create_task(self._touch(caller, credential))
         self._tasks.add(task)
@@ -305,16 +307,21 @@ class Front:
         try:
             async with asyncio.timeout(self._limits.ready_seconds):
                 version = await self._keep.version(CONTENT_OWNER)
+                if version != self._keep.engine.content_version:
+                    await self._keep.load_content()
         except (TimeoutError, GameError):
             raise NotReady from None
-        if version is None or self._keep.engine.content_version < version or not self._keep.runner.definitions:
+        if version is None or not self._keep.runner.definitions:
             raise NotReady
         return _success({"status": "ok"})
 
     async def _metrics_text(self, request: Request) -> Answer:
         if not self._open_metrics:
-            caller = await identify(self._keep, request.headers.get(b"authorization"), request.address)
-            admit(caller, METRICS_ACCESS)
+            caller = await self._caller(request)
+            if caller.kind == "anonymous":
+                raise NotAuthenticated
+            if caller.kind == "player":
+                raise NotAllowed
         return 200, [(b"content-type", CONTENT_TYPE), *_COMMON], self._metrics.text()
 
     async def _document(self, _request: Request) -> Answer:

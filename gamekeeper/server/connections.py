@@ -104,7 +104,12 @@ class Connection(HttpToolsProtocol):
         error = HeadersTooLarge(limit=self.limits.max_header_bytes) if self._too_large else MalformedRequest(where="request", problem=msg)
         status, headers, body = problem(error, new_id())
         lines = [STATUS_LINE[HTTPStatus(status)]]
-        for name, value in [*self.server_state.default_headers, *headers, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]:
+        for name, value in [
+            *self.server_state.default_headers,
+            *headers,
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]:
             lines += [name, b": ", value, b"\r\n"]
         self.transport.write(b"".join([*lines, b"\r\n", body]))
         self.transport.close()

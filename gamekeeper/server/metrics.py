@@ -64,7 +64,9 @@ class Metrics(Collector):
     def _of_engine(self) -> Iterator[Metric]:
         stats = self._keep.stats
         for name in stats.__struct_fields__:
-            yield CounterMetricFamily(f"gamekeeper_engine_{name}", f"The engine's count of {name.replace('_', ' ')}.", value=getattr(stats, name))
+            yield CounterMetricFamily(
+                f"gamekeeper_engine_{name}", f"The engine's count of {name.replace('_', ' ')}.", value=getattr(stats, name)
+            )
         cache = self._keep.runner.cache
         yield GaugeMetricFamily("gamekeeper_engine_queued", "Commands that wait.", value=self._keep.engine.queued)
         yield GaugeMetricFamily("gamekeeper_leases_held", "Owners leased by this process.", value=len(self._keep.runner.leases.held))

@@ -9,12 +9,12 @@ from typing import Any, Final
 import msgspec
 
 import gamekeeper
-from gamekeeper.errors import GameError
+from gamekeeper.errors import GameError, Kind
 from gamekeeper.keep import import_modules
-from gamekeeper.kernel.commands import Access, Command, Operation
+from gamekeeper.kernel.commands import Access, Operation
 
 from .limits import DEFAULT
-from .problems import STATUS, HttpError, Kind, status_of
+from .problems import STATUS, HttpError
 from .requests import MAX_KEY, MAX_REASON
 from .routes import PREFIX, Route, routes
 
@@ -32,6 +32,11 @@ _SECURITY: Final[dict[Access, list[Json]]] = {
     "server": [{"key": []}],
     "operator": [{"key": []}],
 }
+_SCHEMES: Final[Json] = {
+    "session": {"type": "http", "scheme": "bearer", "description": "a player's session token, `gks_...`"},
+    "key": {"type": "http", "scheme": "bearer", "description": "the API key of a game server or an operator, `gkk_...`"},
+}
+_INFO: Final = "Commands change the world, each in one transaction; queries read it. Every error is a problem with a stable code."
 _ACCESS: Final[dict[Access, str]] = {
     "public": "Anyone may call it.",
     "player": "A player may call it for what is theirs; game servers and operators for everybody.",
@@ -63,21 +68,13 @@ def describe() -> Json:
     schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMAS + "{name}")
     described = iter(schemas)
     paths = {path: _path_item(route, next(described), next(described), components) for path, route in found.items()}
-    return _clean(
-        {
-            "openapi": "3.1.0",
-            "info": {"title": "Gamekeeper", "version": gamekeeper.__version__, "description": gamekeeper.__doc__.splitlines()[0]},
-            "tags": list(_tags(found)),
-            "paths": {**paths, **_fixed_paths()},
-            "components": {
-                "schemas": {**components, PROBLEM: _problem_schema()},
-                "securitySchemes": {
-                    "session": {"type": "http", "scheme": "bearer", "description": "a player's session token, `gks_...`"},
-                    "key": {"type": "http", "scheme": "bearer", "description": "the API key of a game server or an operator, `gkk_...`"},
-                },
-            },
-        }
-    )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Gamekeeper", "version": gamekeeper.__version__, "description": _INFO},
+        "tags": list(_tags(found)),
+        "paths": _clean({**paths, **_fixed_paths()}),
+        "components": {"schemas": _clean({**components, PROBLEM: _problem_schema()}), "securitySchemes": _SCHEMES},
+    }
 
 
 # Operations
@@ -242,7 +239,11 @@ def _fixed_paths() -> Json:
         "security": [{"session": []}, {"key": []}],
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "parameters": [
-            _header("Idempotency-Key", "required when a command is one of value", {"type": "string", "maxLength": MAX_KEY, "pattern": "^[!-~]+$"})
+            _header(
+                "Idempotency-Key",
+                "required when a command is one of value",
+                {"type": "string", "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
+            )
         ],
         "responses": {
             "200": {"description": "The answers.", "content": {"application/json": {"schema": {"type": "array"}}}},
@@ -270,7 +271,11 @@ def _health(name: str, text: str) -> Json:
 
 
 def _problem_schema() -> Json:
-    error = {"type": "object", "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}}, "required": ["pointer", "message"]}
+    error = {
+        "type": "object",
+        "properties": {"pointer": {"type": "string"}, "message": {"type": "string"}},
+        "required": ["pointer", "message"],
+    }
     return {
         "type": "object",
         "description": "An error as RFC 9457 has it. The facts of the error stand beside these members.",

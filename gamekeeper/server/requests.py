@@ -84,7 +84,9 @@ class Request:
         if _KEY.fullmatch(value) is None:
             raise MalformedRequest(where="idempotency-key", problem=f"1 to {MAX_KEY} visible characters")
         if anonymous and len(value) < MIN_ANONYMOUS_KEY:
-            raise MalformedRequest(where="idempotency-key", problem=f"at least {MIN_ANONYMOUS_KEY} characters from a caller without a token")
+            raise MalformedRequest(
+                where="idempotency-key", problem=f"at least {MIN_ANONYMOUS_KEY} characters from a caller without a token"
+            )
         return value.decode()
 
     def reason(self) -> str | None:

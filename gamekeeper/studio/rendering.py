@@ -87,8 +87,8 @@ HEADINGS = {
 }
 
 
-def go_to(request: Request, *parts: str, notice: str = "") -> Response:
+def go_to(request: Request, *parts: str, notice: str = "", **query: str) -> Response:
     """Send the browser to another page, which says the notice."""
     if notice:
         session_of(request).notices.append(notice)
-    return RedirectResponse(address(visit(request).root, *parts), 303)
+    return RedirectResponse(address(visit(request).root, *parts, **query), 303)

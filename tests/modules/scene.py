@@ -22,7 +22,6 @@ def pack(*definitions: content.ItemDefinition, id: str = "scene", version: str =
 async def stock(keep: Keep) -> None:
     """Load the pack."""
     await keep.do(content.load_pack(pack=pack(*ALL)))
-    await keep.load_content()
 
 
 async def people(keep: Keep, *names: str) -> list[str]:

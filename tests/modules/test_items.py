@@ -199,6 +199,19 @@ async def test_nothing_is_moved_by_hand_where_commands_of_its_own_rule(keep: Kee
         await keep.do(items.move(holder=ada, from_container=container, from_slot=0, to_container="inventory", to_slot=0))
 
 
+async def test_a_move_to_another_container_is_a_movement(keep: Keep) -> None:
+    await stock(keep)
+    (ada,) = await people(keep, "Ada")
+    await keep.do(items.grant(holder=ada, item="arrow", quantity=40, source="loot"))
+
+    await keep.do(items.move(holder=ada, from_container="inventory", from_slot=0, to_container="bank:1", quantity=15))
+
+    newest = (await keep.ask(items.movements(holder=ada))).items[0]
+    assert (newest.from_id, newest.from_container, newest.to_id, newest.to_container) == (ada, "inventory", ada, "bank:1")
+    assert newest.quantity == 15
+    await adds_up(keep)
+
+
 # Equipment
 
 
@@ -403,7 +416,6 @@ async def test_an_item_that_nobody_defines_any_more_is_kept_and_moved_but_neithe
     ada, bob = await people(keep, "Ada", "Bob")
     await keep.do(items.grant(holder=ada, item="arrow", quantity=100, source="loot"))
     await keep.do(content.load_pack(pack=pack(*(one for one in ALL if one is not ARROW), version="2")))
-    await keep.load_content()
 
     await keep.do(items.split(holder=ada, container="inventory", slot=0, quantity=40, to_slot=5))
     await keep.do(items.move(holder=ada, from_container="inventory", from_slot=5, to_container="bank:0"))
@@ -414,6 +426,22 @@ async def test_an_item_that_nobody_defines_any_more_is_kept_and_moved_but_neithe
     await keep.do(items.move(holder=ada, from_container="bank:0", from_slot=0, to_container="inventory"))
 
     assert await lying(keep, ada) == {0: ("arrow", 60), 1: ("arrow", 40)}
+    await adds_up(keep)
+
+
+async def test_a_unique_item_never_merges_not_even_when_its_definition_becomes_stackable(keep: Keep) -> None:
+    await stock(keep)
+    (ada,) = await people(keep, "Ada")
+    (uid,) = (await keep.do(items.grant(holder=ada, item="crown", quantity=1, source="loot"))).item_uids
+    common = content.ItemDefinition(id="crown", name="Crown", stackable=True)
+    await keep.do(content.load_pack(pack=pack(*(one for one in ALL if one.id != "crown"), common, version="2")))
+
+    await keep.do(items.grant(holder=ada, item="crown", quantity=5, source="loot"))
+    with pytest.raises(items.StacksDiffer):
+        await keep.do(items.merge(holder=ada, container="inventory", from_slot=1, to_slot=0))
+
+    held = {row.slot: (row.quantity, row.item_uid) for row in await keep.ask(items.inventory(holder=ada))}
+    assert held == {0: (1, uid), 1: (5, None)}
     await adds_up(keep)
 
 

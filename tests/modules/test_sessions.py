@@ -317,8 +317,10 @@ async def test_a_guests_session_ends_with_the_guest(timed: Keep, clock: ManualCl
     found = await timed.ask(sessions.by_token(token=guest.token, at=clock.now_ms()))
     assert found is not None
     assert (found.is_guest, found.client_type) == (True, "tui")
+    key = await timed.do(sessions.create_key(user=guest.user_id, name="a bot", scopes=["*"]))
     clock.move(0.31 * HOUR)
     assert await timed.ask(sessions.by_token(token=guest.token, at=clock.now_ms())) is None
+    assert await timed.ask(sessions.by_key(key=key.key, at=clock.now_ms())) is None
     with pytest.raises(sessions.AccountInactive):
         await timed.do(sessions.open_session(user=guest.user_id))
 

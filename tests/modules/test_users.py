@@ -7,7 +7,7 @@ from typing import Any
 import argon2
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -118,6 +118,8 @@ def test_names_of_one_script_are_welcome(name: str) -> None:
 
 
 @given(st.text(max_size=40) | st.text(alphabet="aA\u00e9l1I0oO_-. '\u0430\u03b1\u0131\u0130\u00df\u0301\u200d", max_size=40))
+@example("00\u0300")
+@example("\u0149ad")
 def test_every_text_is_refused_or_becomes_one_name_and_one_key(text: str) -> None:
     try:
         name = users.read_name(text, users.USERNAME_POLICY)

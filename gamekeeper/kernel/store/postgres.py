@@ -56,6 +56,7 @@ _GONE = (
     asyncpg.OperatorInterventionError,
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says of a connection that died between two of its own steps
     ConnectionError,
     TimeoutError,
     OSError,
@@ -163,6 +164,10 @@ class PostgresStore:
             raise Unreachable(str(error) or type(error).__name__) from error
         try:
             yield connection
+        except (OutcomeUnknown, Unreachable):
+            # Whatever state it is in, nobody may meet it again in the pool.
+            connection.terminate()
+            raise
         finally:
             await _give_back(self._pool, connection)
 

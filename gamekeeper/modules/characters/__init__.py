@@ -24,7 +24,7 @@ from .errors import (
     SheetFull,
     VitalOutOfRange,
 )
-from .queries import Sheet, find, list_characters, list_of_user, show
+from .queries import Sheet, find, list_characters, list_of_user, show, users_of
 from .records import (
     Character,
     CharacterAttribute,
@@ -79,4 +79,5 @@ __all__ = [
     "set_setting",
     "set_vitals",
     "show",
+    "users_of",
 ]

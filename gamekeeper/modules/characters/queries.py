@@ -1,10 +1,12 @@
 """What may be asked of characters. Deleted ones are not among the answers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, or_, select
 
+from gamekeeper.kernel.commands import belongs_to
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.store.schema import table
@@ -103,3 +105,10 @@ async def list_characters(
     (after,) = read_cursor(cursor, str) or ("",)
     rows = await read.rows(Character, PAGE, after=after, world=world_id or "", prefix=key, all="", limit=limit + 1)
     return Page(rows[:limit], write_cursor([rows[limit - 1].character_id]) if len(rows) > limit else None)
+
+
+@belongs_to("character")
+async def users_of(read: Reader, character: str) -> Sequence[str]:
+    """Give the user whose character it is; a deleted one is nobody's."""
+    row = await read.get(Character, character)
+    return () if row is None or row.tombstoned_at is not None or row.user_id is None else (row.user_id,)

@@ -1,9 +1,11 @@
 """What may be asked of trades."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Text, and_, bindparam, or_, select
 
+from gamekeeper.kernel.commands import belongs_to
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import MAX_INTEGER, EpochMs
 from gamekeeper.kernel.store.schema import table
@@ -72,3 +74,12 @@ async def expired(read: Reader, *, at: EpochMs, limit: PageLimit = 50) -> list[T
 def _page(rows: list[Trade], limit: int) -> Page[Trade]:
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(rows[:limit], None if last is None else write_cursor([last.created_at, last.trade_id]))
+
+
+@belongs_to("trade")
+async def users_of(read: Reader, trade: str) -> Sequence[str]:
+    """Give the users of both sides."""
+    found = await read.get(Trade, trade)
+    if found is None:
+        return ()
+    return (*await characters.users_of(read, found.initiator_id), *await characters.users_of(read, found.receiver_id))

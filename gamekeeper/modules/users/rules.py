@@ -46,7 +46,7 @@ _WRITTEN_TOGETHER: Final = (
     frozenset({"CJK", "IDEOGRAPHIC", "HANGUL"}),
 )
 # Accents tell words of these scripts apart, but not people; in other scripts marks are vowels.
-_MARKS_FOLD: Final = frozenset({"LATIN", "GREEK", "CYRILLIC"})
+_MARKS_FOLD: Final = frozenset({"LATIN", "GREEK", "CYRILLIC", "DIGIT"})
 # What looks alike, in the form that case folding leaves: digits and letters, then Cyrillic and Greek as their capitals look.
 _LOOK_ALIKE: Final = str.maketrans(
     "01l|\u0131\u01c0\u2018\u2019\u02bc" + "авеіјкмнорсѕтухһԁԛԝ" + "αβεζηικμνορτυχ",
@@ -80,13 +80,13 @@ def fold(text: str) -> str:
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     kept: list[str] = []
     base = ""
-    for letter in unicodedata.normalize("NFD", text):
+    for letter in unicodedata.normalize("NFD", text).translate(_LOOK_ALIKE):
         if unicodedata.category(letter) not in _MARKS:
             base = letter
         elif script(base) in _MARKS_FOLD:
             continue
         kept.append(letter)
-    return unicodedata.normalize("NFC", "".join(kept).translate(_LOOK_ALIKE))
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 def script(letter: str) -> str:

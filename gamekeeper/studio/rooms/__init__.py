@@ -1,0 +1,1 @@
+"""The rooms of the Studio: one file each, with its routes."""

@@ -1,0 +1,151 @@
+"""Characters: the list, and one character with everything about it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gamekeeper.errors import OwnerNotFound
+from gamekeeper.keep import Keep
+from gamekeeper.kernel import history
+from gamekeeper.kernel.commands import COMMANDS
+from gamekeeper.kernel.queries import Page, Root
+from gamekeeper.modules import characters, content, items, trades
+
+from .. import queries
+from ..asking import PAGE, id_of, keep_of, wants_part, word
+from ..bag import Bag, bags_of
+from ..rendering import page
+from .edits import Draft, change, new_drafts
+
+ENTRIES: Final = 25
+"""Entries of a timeline's page."""
+TRADES: Final = 5
+
+
+class Sheet(Struct, frozen=True):
+    """A character with all that it has, read in one round trip."""
+
+    root: Root
+    character: characters.Character
+    location: characters.CharacterLocation | None
+    vitals: list[characters.CharacterVital]
+    attributes: list[characters.CharacterAttribute]
+    settings: list[characters.CharacterSetting]
+    bags: list[Bag]
+
+
+async def read_sheet(keep: Keep, id: str) -> Sheet:
+    """Read a character, also one that is deleted.
+
+    Raises: CHARACTER_NOT_FOUND.
+    """
+    found = await keep.reader.load(
+        id,
+        characters.Character,
+        characters.CharacterLocation,
+        characters.CharacterVital,
+        characters.CharacterAttribute,
+        characters.CharacterSetting,
+        items.Holding,
+    )
+    row = None if found is None else found.one(characters.Character)
+    if found is None or row is None:
+        raise characters.CharacterNotFound(id=id)
+    return Sheet(
+        root=found.root,
+        character=row,
+        location=found.one(characters.CharacterLocation),
+        vitals=found.rows(characters.CharacterVital),
+        attributes=found.rows(characters.CharacterAttribute),
+        settings=found.rows(characters.CharacterSetting),
+        bags=bags_of(found.rows(items.Holding), keep.reader.definitions(content.ItemDefinition)),
+    )
+
+
+async def index(request: Request) -> Response:
+    """The list of characters."""
+    keep = keep_of(request)
+    prefix, cursor = word(request, "q"), word(request, "cursor") or None
+    found = await queries.newest_characters(keep.reader, prefix=prefix, limit=PAGE, cursor=cursor)
+    labels = await queries.labels(keep, [row.user_id for row in found.items if row.user_id is not None])
+    return page(request, "characters.html", room="characters", found=found, q=prefix, cursor=cursor, labels=labels)
+
+
+async def show(request: Request) -> Response:
+    """One character, or the next entries of its timeline."""
+    if wants_part(request):
+        return page(request, "timeline_part.html", **await _timeline(request, id_of(request)))
+    return await answer(request, new_drafts(request))
+
+
+async def edit(request: Request) -> Response:
+    """Run the command of a form; a refusal is shown beside what was typed."""
+    return await change(request, answer)
+
+
+async def answer(request: Request, drafts: dict[str, Draft], status: int = 200) -> Response:
+    """The page of a character, with the forms as they stand."""
+    keep, id = keep_of(request), id_of(request)
+    sheet = await read_sheet(keep, id)
+    traded = await keep.ask(trades.of_character(character=id, limit=TRADES))
+    timeline = await _timeline(request, id, [id for one in traded.items for id in (one.initiator_id, one.receiver_id)], sheet.character.user_id)
+    return page(
+        request,
+        "character.html",
+        status,
+        room="characters",
+        sheet=sheet,
+        trades=traded.items,
+        drafts=drafts,
+        definitions=keep.reader.definitions(content.ItemDefinition),
+        commands=sorted(COMMANDS),
+        containers=GRANTABLE,
+        now=keep.clock.now_ms(),
+        **timeline,
+    )
+
+
+GRANTABLE: Final = ("inventory", "pouch", "bank:0")
+"""Where an operator puts things, and takes them from."""
+
+
+async def _timeline(request: Request, id: str, others: list[str] | None = None, user: str | None = None) -> dict[str, Any]:
+    keep, command = keep_of(request), word(request, "command")
+    found: Page[history.HistoryEntry] = await keep.ask(
+        history.timeline(owner=id, limit=ENTRIES, cursor=word(request, "cursor") or None, command=command or None)
+    )
+    ids = {owner for entry in found.items for owner in entry.owners} | set(others or ()) | ({user} if user else set())
+    return {
+        "timeline": found,
+        "owner": id,
+        "command": command,
+        "cursor": word(request, "cursor"),
+        "labels": await queries.labels(keep, ids),
+    }
+
+
+async def owner(request: Request) -> Response:
+    """Any other owner: a user, a world, the content; its root row and its timeline."""
+    keep, id = keep_of(request), id_of(request)
+    timeline = await _timeline(request, id, [id])
+    if wants_part(request):
+        return page(request, "timeline_part.html", **timeline)
+    root = await keep.reader.root(id)
+    if root is None:
+        raise OwnerNotFound(id=id)
+    rows = await keep.reader.all(items.Holding, id)
+    bags = [bag for bag in bags_of(rows, keep.reader.definitions(content.ItemDefinition)) if bag.filled]
+    return page(request, "owner.html", room="", root=root, bags=bags, commands=sorted(COMMANDS), **timeline)
+
+
+ROUTES = [
+    Route("/characters", index),
+    Route("/characters/{id}", show),
+    Route("/characters/{id}/{form}", edit, methods=["POST"]),
+    Route("/owners/{id}", owner),
+]
