@@ -49,13 +49,17 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deadline_seconds: Seconds = 20.0
     """how long a command is tried again after faults of the database"""
     statement_timeout_seconds: Seconds = 5.0
+    """how long PostgreSQL may work on one statement, and how long a free connection is waited for"""
     lock_timeout_seconds: Seconds = 2.0
+    """how long PostgreSQL waits for an owner's lock before the batch is tried again"""
     busy_timeout_seconds: Seconds = 5.0
     """how long SQLite waits for another process's write"""
     allow_unsafe_postgres: bool = False
     """run on a server with fsync or full_page_writes off; for tests only"""
     host: str = "127.0.0.1"
+    """the address that the server listens on"""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8420
+    """the port that the server listens on; 0 takes a free one"""
 
 
 def load_settings(

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from gamekeeper.config import Settings
 from gamekeeper.errors import InvalidArgument, StoreUnavailable
-from gamekeeper.kernel.batch import Runner, Submission
+from gamekeeper.kernel.batch import Runner, Submission, request_hash
 from gamekeeper.kernel.cache import OwnerCache
 from gamekeeper.kernel.clock import Clock, SystemClock
 from gamekeeper.kernel.commands import Call, Command, Prepared
@@ -59,7 +59,7 @@ class Keep:
         self.runner = runner
         self.engine = Engine(store, runner, clock, limits)
         self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
-        self.reader = StoreReader(store, runner)
+        self.reader = StoreReader(store, runner, clock)
 
     @property
     def stats(self) -> Stats:
@@ -117,7 +117,10 @@ class Keep:
         prepared = await self._prepare(calls)
         future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
         expect = _expected(calls, expect_version)
-        self.engine.submit(Submission(calls, key=key, actor=actor, reason=reason, expect=expect, prepared=prepared, future=future))
+        digest = b"" if key is None else request_hash(calls, self.runner.sealer)
+        self.engine.submit(
+            Submission(calls, key=key, actor=actor, reason=reason, expect=expect, prepared=prepared, future=future, request_hash=digest)
+        )
         results = await future
         return results[0] if len(calls) == 1 else tuple(results)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gamekeeper.errors import NameTaken, OwnerLeased, OwnerNotFound, SaveFailing, StaleLease, VersionConflict
+from gamekeeper.errors import InvalidArgument, NameTaken, OwnerLeased, OwnerNotFound, SaveFailing, StaleLease, VersionConflict
 from gamekeeper.kernel.cache import OwnerCache
 from gamekeeper.kernel.commands import ENCODE, Call, Prepared
 from gamekeeper.kernel.ids import new_id
@@ -41,6 +41,7 @@ class Submission:
         expect: Mapping[str, int],
         prepared: Sequence[Prepared],
         future: asyncio.Future[Any],
+        request_hash: bytes = b"",
     ) -> None:
         self.calls = calls
         self.key = key
@@ -55,7 +56,10 @@ class Submission:
             self.owners.update(call.new_owners())
         for one in prepared:
             self.owners.update(one.owners)
-        self.request_hash = b"" if key is None else _request_hash(calls)
+        for owner in expect:
+            if owner not in self.owners:
+                raise InvalidArgument(path="/expect_version", problem=f"the command does not name {owner!r}")
+        self.request_hash = request_hash
         # A retry waits for the first one to end as if the key were an owner; no owner's id has a colon.
         self.turns = self.owners if key is None else {*self.owners, f"key:{actor}\0{key}"}
 
@@ -85,13 +89,15 @@ class Outcome:
 class Plan:
     """A batch that has run in memory: its outcomes, and what there is to write."""
 
-    __slots__ = ("content_moved", "drafts", "journal_hashes", "outcomes", "writes")
+    __slots__ = ("content_moved", "drafts", "journal_hashes", "outcomes", "settled", "writes")
 
     def __init__(self, outcomes: list[Outcome], drafts: dict[str, Draft]) -> None:
         self.outcomes = outcomes
         self.drafts = drafts
         self.writes = WriteSet(guards=[], roots=[], new_roots=[], journal=[], answers=[], claims=[], releases=[])
         self.content_moved = False
+        self.settled = False
+        """whether its callers were answered"""
         self.journal_hashes: dict[str, bytes] = {}
         """origin row's hash by command id: how a batch of unknown outcome is recognised"""
 
@@ -262,6 +268,10 @@ class Runner:
     def _context(self, submission: Submission, position: int, drafts: dict[str, Draft], now: int, *, checkpoint: bool) -> Context:
         call, prepared = submission.calls[position], submission.prepared[position]
         owners = {*call.owners, *prepared.owners}
+        for owner, mark in call.marked_owners():
+            draft = drafts.get(owner)
+            if draft is None or mark.kind not in ("", draft.state.kind):
+                raise mark.missing(id=owner)
         for owner in owners:
             draft = drafts.get(owner)
             if draft is None:
@@ -511,11 +521,11 @@ def decode_answer(submission: Submission, text: bytes) -> list[Any]:
     return [msgspec.convert(value, call.command.result, strict=False) for value, call in zip(values, submission.calls, strict=True)]
 
 
-def _request_hash(calls: Sequence[Call[Any]]) -> bytes:
-    digest = hashlib.sha256()
-    for call in calls:
-        digest.update(call.command.name.encode() + b"\0" + call.encoded + b"\0")
-    return digest.digest()
+def request_hash(calls: Sequence[Call[Any]], sealer: Sealer) -> bytes:
+    """What tells a retry from another request under the same key. Secret arguments count, but must not be guessable from it."""
+    content = b"".join(call.command.name.encode() + b"\0" + call.encoded + b"\0" for call in calls)
+    secret = any(parameter.secret for call in calls for parameter in call.command.hidden)
+    return sealer.request_digest(content) if secret else hashlib.sha256(content).digest()
 
 
 def _fits(record: type[Record], kind: str) -> bool:

@@ -113,10 +113,12 @@ class Operation(Generic[P, R]):
                 values = {**values, name: gate.check(values[name])}
         try:
             arguments: Struct = msgspec.convert(values, self.arguments, strict=strict)
+            if b"\\u0000" in ENCODE(arguments):
+                _refuse_nul(arguments)
         except msgspec.ValidationError as error:
             raise invalid_argument(str(error)) from None
         except UnicodeEncodeError:
-            raise InvalidArgument(path="", problem="text holds a lone surrogate") from None
+            raise InvalidArgument(path=_surrogate_path(values), problem="text holds a lone surrogate") from None
         return arguments
 
 
@@ -158,6 +160,11 @@ class Command(Operation[P, R]):
         return tuple(p.name for p in self.parameters if p.owner is not None and p.owner.creates)
 
     @cached_property
+    def marks(self) -> tuple[tuple[str, OwnedBy], ...]:
+        """Each argument that names an owner which must exist, with its mark."""
+        return tuple((p.name, p.owner) for p in self.parameters if p.owner is not None and not p.owner.creates)
+
+    @cached_property
     def hidden(self) -> tuple[Parameter, ...]:
         """Secret and personal arguments."""
         return tuple(p for p in self.parameters if p.secret or p.personal)
@@ -182,10 +189,7 @@ class Command(Operation[P, R]):
     def call(self, values: dict[str, Any]) -> Call[R]:
         """The same for arguments that came as a mapping."""
         arguments = self.check(values)
-        encoded = ENCODE(arguments)
-        if b"\\u0000" in encoded:
-            _refuse_nul(arguments)
-        return Call(self, arguments, encoded)
+        return Call(self, arguments, ENCODE(arguments))
 
     def __repr__(self) -> str:
         return f"<command {self.name}>"
@@ -201,6 +205,12 @@ class Call(Generic[R]):
         self.arguments = arguments
         self.encoded = encoded
         self.owners = tuple(_named(arguments, command.owner_names))
+
+    def marked_owners(self) -> Iterator[tuple[str, OwnedBy]]:
+        """The owners that must exist, each with the mark of its argument."""
+        for name, mark in self.command.marks:
+            for owner in _named(self.arguments, (name,)):
+                yield owner, mark
 
     def new_owners(self) -> Iterator[str]:
         """Ids that the caller chose for owners to be made."""
@@ -289,6 +299,13 @@ def _refuse_nul(arguments: Struct) -> None:
         for text in _texts(getattr(arguments, name)):
             if "\0" in text:
                 raise InvalidArgument(path=f"/{name}", problem="text holds a NUL character")
+
+
+def _surrogate_path(values: dict[str, Any]) -> str:
+    for name, value in values.items():
+        if any("\ud800" <= one <= "\udfff" for text in _texts(value) for one in text):
+            return f"/{name}"
+    return ""
 
 
 def _texts(value: Any) -> Iterator[str]:

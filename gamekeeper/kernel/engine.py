@@ -157,13 +157,16 @@ class Engine:
         batch: list[Submission] = []
         held: list[Submission] = []
         blocked = set(self._busy)
+        named: set[str] = set()
         while self._pending and len(batch) < count and len(held) < 4 * self.limits.max_batch:
             submission = self._pending.popleft()
-            if blocked.isdisjoint(submission.turns):
-                if self._from_memory(submission):
+            # Within a batch versions stand still, so a command that expects one comes before all others of its owner.
+            if blocked.isdisjoint(submission.turns) and named.isdisjoint(submission.expect):
+                if named.isdisjoint(submission.owners) and self._from_memory(submission):
                     self._leave_queue(submission)
                 else:
                     batch.append(submission)
+                    named.update(submission.owners)
                     blocked.update(submission.turns - submission.owners)
             else:
                 held.append(submission)
@@ -199,16 +202,13 @@ class Engine:
             self._freed.set()
             self._schedule()
 
-    async def _until_answered(self, batch: list[Submission]) -> None:
+    async def _until_answered(self, batch: list[Submission], known_doubts: Sequence[Plan] = ()) -> None:
         deadline = self.clock.monotonic() + self.limits.deadline_seconds
-        doubts: list[Plan] = []
+        doubts = list(known_doubts)
         tries = 0
         while batch:
             try:
                 plan = await self._try(batch, tries, doubts)
-            except ConstraintBroken as error:
-                await self._isolate(batch, error, doubts)
-                return
             except (_Stale, TryAgain, Unreachable, _Ambiguous) as error:
                 tries += 1
                 self._note(error, doubts)
@@ -218,9 +218,18 @@ class Engine:
                 if not isinstance(error, _Stale):
                     await asyncio.sleep(random.uniform(0.2, 1.0) * min(0.5, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
                 continue
+            except Exception as error:  # noqa: BLE001 - a row or an answer that cannot be encoded: the others have no part in it
+                await self._isolate(batch, error, doubts)
+                return
             await self._follow_content(plan)
             self._finish(plan)
             return
+
+    async def _run_alone(self, submission: Submission, doubts: list[Plan]) -> None:
+        try:
+            await self._until_answered([submission], doubts)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this caller alone
+            self._answer(submission, _shown(error), [])
 
     def _note(self, error: Exception, doubts: list[Plan]) -> None:
         if isinstance(error, _Stale):
@@ -237,7 +246,7 @@ class Engine:
 
     async def _try(self, batch: list[Submission], tries: int, doubts: list[Plan]) -> Plan:
         if tries < QUICK_TRIES and not doubts:
-            return await self._attempt(batch, self.store.load, self.store.apply)
+            return await self._attempt(batch, self.store.load, self.store.apply, tries)
         plan: Plan | None = None
         try:
             async with self.store.transaction() as transaction:
@@ -248,7 +257,7 @@ class Engine:
                         self.stats.unknown_committed += 1
                         return doubt
                 self._forget(batch)
-                plan = await self._attempt(batch, transaction.load, transaction.apply)
+                plan = await self._attempt(batch, transaction.load, transaction.apply, tries)
         except OutcomeUnknown:
             if plan is None:
                 raise Unreachable("the connection broke") from None
@@ -260,7 +269,12 @@ class Engine:
         batch: list[Submission],
         load: Callable[[LoadRequest], Awaitable[Any]],
         apply: Callable[[Any], Awaitable[Applied]],
+        tries: int,
     ) -> Plan:
+        if tries:
+            # A write that was turned down may have met its own key, set by another process or by the try before.
+            keys = [one.answer_key for one in batch if one.answer_key is not None]
+            self._replay(batch, (await load(LoadRequest(answers=keys))).answers if keys else {})
         await self._load_missing(batch, load)
         if not batch:
             return Plan([], {})
@@ -381,26 +395,28 @@ class Engine:
             return bool(rows) and bytes(rows[0][0]) == digest
         return False
 
-    async def _isolate(self, batch: list[Submission], error: ConstraintBroken, doubts: list[Plan]) -> None:
-        """The database refused a row: run the commands one by one, so that only the guilty one fails."""
+    async def _isolate(self, batch: list[Submission], error: Exception, doubts: list[Plan]) -> None:
+        """A row or an answer cannot be written: run the commands one by one, so that only the guilty one fails."""
         self._forget(batch)
         if len(batch) > 1:
-            for submission in batch:
-                await self._until_answered([submission])
+            for submission in list(batch):
+                if not any(doubt.settled for doubt in doubts):
+                    await self._run_alone(submission, doubts)
             return
         for doubt in doubts:
             if await self._committed(doubt):
                 self.stats.unknown_committed += 1
                 self._finish(doubt)
                 return
-        key = batch[0].answer_key
+        key = batch[0].answer_key if batch else None
         if key is not None:
             # Another process may have done the same command a moment ago: then its key is what was in the way.
             self._replay(batch, (await self.store.load(LoadRequest(answers=[key]))).answers)
         for submission in batch:
-            self._answer(submission, _refusal(submission, error), [])
+            self._answer(submission, _refusal(submission, error) if isinstance(error, ConstraintBroken) else _shown(error), [])
 
     def _finish(self, plan: Plan) -> None:
+        plan.settled = True
         self.runner.finish(plan)
         self.stats.batches += 1
         changed = {owner: draft.state.version for owner, draft in plan.drafts.items() if draft.changed}

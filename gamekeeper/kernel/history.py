@@ -84,7 +84,7 @@ TIMELINE = (
         _J.c.owner_id == OWNER,
         _J.c.seq < bindparam("before", type_=BigInteger),
         # An empty text stands for "all".
-        or_(COMMAND == bindparam("all", type_=Text), _J.c.command == COMMAND),
+        or_(bindparam("all", type_=Text) == COMMAND, _J.c.command == COMMAND),
     )
     .order_by(_J.c.seq.desc())
     .limit(LIMIT)

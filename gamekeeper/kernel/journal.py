@@ -73,11 +73,16 @@ class Sealer:
         self.keyed = secret is not None
         root = (secret or "").encode()
         self._chain = hmac.digest(root, b"gamekeeper/chain", "sha256") if secret else None
+        self._requests = hmac.digest(root, b"gamekeeper/requests", "sha256") if secret else os.urandom(32)
         self._wrap = AESGCM(hmac.digest(root, b"gamekeeper/wrap", "sha256")) if secret else None
 
     def digest(self, data: bytes) -> bytes:
         """SHA-256 of the data, keyed when there is a secret."""
         return hashlib.sha256(data).digest() if self._chain is None else hmac.digest(self._chain, data, "sha256")
+
+    def request_digest(self, data: bytes) -> bytes:
+        """A digest of a request with secrets in it; without a secret key of the keep it holds for this process only."""
+        return hmac.digest(self._requests, data, "sha256")
 
     def link(self, previous: bytes, values: Sequence[Any]) -> bytes:
         """The hash of a row that follows `previous`."""

@@ -89,29 +89,41 @@ class Leasing:
 
         Raises: OWNER_LEASED, OWNER_NOT_FOUND, STORE_UNAVAILABLE.
         """
-        began = self._clock.monotonic()
+        wanted = set(owners)
+        # A batch that is under way would end with the epoch from before, and take the new lease for lost.
+        await self._engine.hold(wanted)
         try:
-            rows = await self._store.acquire_leases(owners, self._table.holder, self.lease_seconds)
+            return await self._acquire(owners)
         except (Unreachable, TryAgain, OutcomeUnknown) as error:
             raise StoreUnavailable(problem=str(error)) from error
-        granted = {row.owner: row for row in rows}
-        leases = [self._grant(row, began) for row in rows]
+        finally:
+            self._engine.let_go(wanted)
+
+    async def _acquire(self, owners: Sequence[str]) -> list[Lease]:
+        began = self._clock.monotonic()
+        before = set(self._table.held)
+        granted = {row.owner: row for row in await self._store.acquire_leases(owners, self._table.holder, self.lease_seconds)}
         missing = [owner for owner in owners if owner not in granted]
         if missing:
-            await self._store.release_leases([(row.owner, row.epoch) for row in rows], self._table.holder, None, 0)
-            for row in rows:
-                self._table.drop(row.owner)
+            # What was held before stays held, now with a new epoch, and its unsaved checkpoints with it.
+            fresh = [(row.owner, row.epoch) for row in granted.values() if row.owner not in before]
+            for owner in before.intersection(granted):
+                self._grant(granted[owner], began)
+            await self._store.release_leases(fresh, self._table.holder, None, 0)
             await self._refuse(missing[0])
-        return leases
+        return [self._grant(granted[owner], began) for owner in owners]
 
     def _grant(self, row: LeaseRow, began: float) -> Lease:
         lease = Lease(row.owner, row.epoch, began + self.lease_seconds * (1 - MARGIN))
+        before = self._table.held.get(row.owner)
         self._table.grant(lease)
         state = self._runner.cache.peek(row.owner)
-        if state is not None and (state.version != row.version or state.holder != self._table.holder):
-            self._runner.cache.drop(row.owner)
-        elif state is not None:
-            state.epoch = row.epoch
+        if state is not None:
+            if before is not None and before.epoch + 1 == row.epoch == state.epoch + 1:
+                state.epoch = row.epoch
+            else:
+                # Another holder's checkpoints have left no trace in the version.
+                self._runner.cache.drop(row.owner)
         return lease
 
     async def _refuse(self, owner: str) -> None:
@@ -127,56 +139,72 @@ class Leasing:
             return
         began = self._clock.monotonic()
         rows = {row.owner: row for row in await self._store.renew_leases(held, self._table.holder, self.lease_seconds)}
+        behind: list[str] = []
         for owner, epoch in held:
             row = rows.get(owner)
             lease = self._table.held.get(owner)
             if lease is None or lease.epoch != epoch:
                 continue
             if row is None:
-                self._lose(owner)
+                self._table.lose(owner)
                 continue
             self._table.grant(Lease(owner, epoch, began + self.lease_seconds * (1 - MARGIN)))
             state = self._runner.cache.peek(owner)
             if state is not None and state.version < row.version:
-                for listener in self.on_foreign_change:
-                    listener(owner)
+                behind.append(owner)
+        await self._catch_up(behind)
 
-    def _lose(self, owner: str) -> None:
-        self._table.lose(owner)
+    async def _catch_up(self, owners: Sequence[str]) -> None:
+        """Read the root rows that others have changed; one of a batch that runs here is only behind for a moment."""
+        free = self._engine.hold_free(owners)
+        try:
+            roots = (await self._store.load(LoadRequest(owners=sorted(free)))).roots if free else {}
+            for root in roots.values():
+                self._runner.note_root(root)
+        finally:
+            self._engine.let_go(free)
+
+    def _forget_unsaved(self, owner: str) -> None:
         state = self._runner.cache.peek(owner)
         if state is not None:
             state.dirty, state.images = {}, {}
             self._runner.cache.drop(owner)
-        for listener in self.on_lost:
-            listener(owner)
 
     async def release(self, owners: Sequence[str], successor: str | None = None) -> None:
         """Save, journal the image of the lease's checkpoints, and give the leases back or hand them to a successor."""
         mine = [owner for owner in owners if owner in self._table.held]
-        await asyncio.gather(*(self._journal_image(owner) for owner in mine))
-        held = [(owner, self._table.held[owner].epoch) for owner in mine if owner in self._table.held]
         # From here on nothing is answered from memory for them.
-        for owner in owners:
-            self._table.drop(owner)
-            self._runner.cache.drop(owner)
+        self._table.closing.update(mine)
         try:
-            await self._store.release_leases(held, self._table.holder, successor, self.lease_seconds)
+            saved = await asyncio.gather(*(self._journal_image(owner) for owner in mine), return_exceptions=True)
+        finally:
+            self._table.closing.difference_update(mine)
+        # An owner whose checkpoint cannot be saved keeps its lease; it must not keep the others from being saved.
+        failed = {owner: error for owner, error in zip(mine, saved, strict=True) if isinstance(error, BaseException)}
+        held = [(owner, self._table.held[owner].epoch) for owner in mine if owner in self._table.held and owner not in failed]
+        for owner in owners:
+            if owner not in failed:
+                self._table.drop(owner)
+                self._runner.cache.drop(owner)
+        try:
+            if held:
+                await self._store.release_leases(held, self._table.holder, successor, self.lease_seconds)
         except (Unreachable, TryAgain, OutcomeUnknown) as error:
             raise StoreUnavailable(problem=str(error)) from error
+        for error in failed.values():
+            raise error
 
     async def _journal_image(self, owner: str) -> None:
         state = self._runner.cache.peek(owner)
         if state is None or not state.images:
             return
-        found = [
-            (where, before, state.tables[where[0]].get(where[1]))
-            for where, before in state.images.items()
-            if where[0] in state.tables and (where in state.dirty or before != state.tables[where[0]].get(where[1]))
-        ]
+        if None in state.dirty.values():
+            # A row that was made and removed under the lease is in no image, and yet a flush may have written it.
+            await self.flush([owner])
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        call = IMAGE.call({"owner": owner})
+        call = _image_command(frozenset(record for record, _ in state.images)).call({"owner": owner})
         submission = Submission(
-            [call], key=None, actor="gamekeeper", reason="lease released", expect={}, prepared=[Prepared(found=found)], future=future
+            [call], key=None, actor="gamekeeper", reason="lease released", expect={}, prepared=[Prepared()], future=future
         )
         self._engine.submit(submission, internal=True)
         await future

@@ -90,6 +90,10 @@ class Reader(Protocol):
         """The first column of the first row; None without a row."""
         ...
 
+    def now_ms(self) -> int:
+        """UTC epoch milliseconds, by the keep's clock."""
+        ...
+
     def definitions(self, kind: type[D]) -> Mapping[str, D]:
         """The active content of one kind, by id."""
         ...

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gamekeeper.errors import StoreUnavailable
 from gamekeeper.kernel.batch import Runner
+from gamekeeper.kernel.clock import Clock
 from gamekeeper.kernel.queries import Loaded, Root
 from gamekeeper.kernel.records import SPECS, Record, shape
 from gamekeeper.kernel.store.base import LoadRequest, LoadResult, RootRow, Store, TryAgain, Unreachable
@@ -22,7 +23,8 @@ D = TypeVar("D", bound=Struct)
 class StoreReader:
     """A `Reader` over the store; owners leased here are read from memory, which is ahead of the database."""
 
-    def __init__(self, store: Store, runner: Runner) -> None:
+    def __init__(self, store: Store, runner: Runner, clock: Clock) -> None:
+        self._clock = clock
         self._store = store
         self._runner = runner
 
@@ -108,6 +110,10 @@ class StoreReader:
             return await self._store.fetch(statement, parameters)
         except (Unreachable, TryAgain) as error:
             raise StoreUnavailable(problem=str(error)) from error
+
+    def now_ms(self) -> int:
+        """UTC epoch milliseconds, by the keep's clock."""
+        return self._clock.now_ms()
 
     def definitions(self, kind: type[D]) -> Mapping[str, D]:
         """The active content of one kind, by id."""

@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_t
 import msgspec
 from msgspec import Meta, Struct, StructMeta, inspect
 
+from gamekeeper.errors import OwnerNotFound
 from gamekeeper.kernel import gate
 from gamekeeper.kernel.ids import ID_PATTERN
 
@@ -54,10 +55,14 @@ Secret = Annotated[T, SECRET]
 
 
 class OwnedBy(Struct, frozen=True):
-    """Marks an id type as the id of an owner; `kind` "" takes any kind, `creates` means the command makes the owner."""
+    """Marks an id type as the id of an owner.
+
+    kind: "" takes any kind. creates: the command makes the owner. missing: what is raised when there is no such owner.
+    """
 
     kind: str = ""
     creates: bool = False
+    missing: type[OwnerNotFound] = OwnerNotFound
 
 
 # Common field types. Amounts are integers within +-(2**53 - 1), so that JavaScript clients read them exactly.

@@ -188,8 +188,8 @@ class Context:
 
     def rows(self, record: type[R], owner: str) -> Iterable[R]:
         """All rows of a type that an owner has, in no order that a rule may rely on."""
-        rows = self._rows(record, owner, None)
-        return cast("Iterable[R]", rows.values())
+        # A copy, so that a command may write while it goes over them.
+        return cast("Iterable[R]", list(self._rows(record, owner, None).values()))
 
     def put(self, row: Record) -> None:
         """Write a row, new or changed."""

@@ -39,6 +39,7 @@ from .problems import (
     ReasonRequired,
     RouteNotFound,
     TimedOut,
+    kind_of,
     problem,
 )
 from .requests import Buffered, ClientGone, Request, calls_of, object_of
@@ -137,7 +138,7 @@ class Front:
         try:
             return await self._dispatch(request, path, route), "ok"
         except GameError as error:
-            return problem(error, request.id, repeatable=_repeatable(request, route)), error.kind.value
+            return problem(error, request.id, repeatable=_repeatable(request, route)), kind_of(error).value
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 - nothing may get out but a problem
@@ -293,7 +294,7 @@ class Front:
             else:
                 await self._keep.do(sessions.touch_key(user=caller.user, key_id=credential), actor=caller.actor)
         except GameError as error:
-            LOG.info("the use of a session or key was not noted: %s", error.code)
+            LOG.info("the use of a session or key was not noted: %s", type(error).code)
         finally:
             self._touching.discard(credential)
 

@@ -43,15 +43,14 @@ async def identify(keep: Keep, authorization: bytes | None, address: str) -> Cal
     if authorization is None:
         return Caller("anonymous", f"anonymous:{address}")
     token = _token(authorization)
-    now = keep.clock.now_ms()
     if token.startswith(sessions.SESSION_PREFIX):
-        session = await keep.ask(sessions.by_token(token=token, at=now))
+        session = await keep.ask(sessions.by_token(token=token))
         if session is None:
             raise NotAuthenticated
         user = session.user_id
         return Caller("player", f"player:{user}", user, credential=session.session_id, used_at=session.last_activity_at)
     if token.startswith(sessions.API_KEY_PREFIX):
-        key = await keep.ask(sessions.by_key(key=token, at=now))
+        key = await keep.ask(sessions.by_key(key=token))
         if key is None:
             raise NotAuthenticated
         scopes = frozenset(key.scopes)

@@ -134,6 +134,11 @@ class InternalError(HttpError):
     status = 500
 
 
+def kind_of(error: GameError) -> Kind:
+    """Give an error's kind, whatever its facts are called."""
+    return type(error).kind
+
+
 def status_of(error: GameError) -> int:
     """Give the HTTP status of an error.
 
@@ -144,8 +149,8 @@ def status_of(error: GameError) -> int:
     if isinstance(error, HttpError):
         return error.status
     if isinstance(error, InvalidJson):
-        return _JSON_STATUS.get(error.problem, STATUS[error.kind])
-    return STATUS[error.kind]
+        return _JSON_STATUS.get(error.problem, STATUS[kind_of(error)])
+    return STATUS[kind_of(error)]
 
 
 def problem(error: GameError, request_id: str, *, repeatable: bool = True) -> Answer:
@@ -153,13 +158,13 @@ def problem(error: GameError, request_id: str, *, repeatable: bool = True) -> An
 
     repeatable: whether the same request again could do no harm, so that trying again may be advised.
     """
-    status = status_of(error)
+    status, kind = status_of(error), kind_of(error)
     members = _members(error, status, request_id)
     headers: Headers = [(b"content-type", b"application/problem+json")]
-    if error.kind in (Kind.BUSY, Kind.UNAVAILABLE):
+    if kind in (Kind.BUSY, Kind.UNAVAILABLE):
         seconds = float(error.facts.get("retry_after_seconds", RETRY_SECONDS))
         members["retry_after_ms"] = round(seconds * 1000)
-        members["retryable"] = error.kind is Kind.BUSY or repeatable
+        members["retryable"] = kind is Kind.BUSY or repeatable
         headers.append((b"retry-after", b"%d" % max(1, -int(-seconds // 1))))
     if status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b"Bearer"))
@@ -171,16 +176,17 @@ def problem(error: GameError, request_id: str, *, repeatable: bool = True) -> An
 
 
 def _members(error: GameError, status: int, request_id: str) -> dict[str, Any]:
+    code = type(error).code
     members: dict[str, Any] = {
-        "type": "/problems/" + error.code.lower().replace("_", "-"),
+        "type": "/problems/" + code.lower().replace("_", "-"),
         "title": error.message,
         "status": status,
         "detail": _detail(error),
         "instance": request_id,
-        "code": error.code,
+        "code": code,
         "retryable": False,
     }
-    if error.kind in _KEPT_INSIDE:
+    if kind_of(error) in _KEPT_INSIDE:
         return members
     if isinstance(error.facts.get("path"), str):
         members["errors"] = [{"pointer": error.facts["path"], "message": _message(error)}]
@@ -204,7 +210,7 @@ def _message(error: GameError) -> str:
 
 
 def _detail(error: GameError) -> str:
-    if error.kind in _KEPT_INSIDE:
+    if kind_of(error) in _KEPT_INSIDE:
         return error.message
     message, path = _message(error), error.facts.get("path")
     return f"{path}: {message}" if isinstance(path, str) and path else message

@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gamekeeper.config import Settings
-from gamekeeper.errors import StoreUnavailable
+from gamekeeper.errors import InvalidArgument, StoreUnavailable
 from gamekeeper.keep import Keep, open_keep
 
 from .app import make_app
@@ -76,8 +76,14 @@ class Server(uvicorn.Server):
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
-        await super().startup(sockets)
+        """Begin to listen.
+
+        Raises: what opening the keep raises; INVALID_ARGUMENT for an address that is not to be had.
+        """
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            raise self._opening.error or InvalidArgument(path="/port", problem="the server cannot listen there") from None
         if self.started and self._on_start is not None and self._opening.keep is not None:
             self._on_start(self._opening.keep, self.address)
 

@@ -43,7 +43,7 @@ class Sessions:
     def __init__(self, secret: str | None, now: int) -> None:
         self._key = secrets.token_bytes(32) if secret is None else hmac.digest(secret.encode(), b"gamekeeper/studio", "sha256")
         # A ticket from before the start may have been used before the start.
-        self._since = now - (0 if secret is None else CLOCK_SKEW_MS)
+        self._since = now
         self._used: dict[bytes, int] = {}
         self._open: dict[bytes, Session] = {}
 

@@ -91,7 +91,7 @@ class Lamp(Record, table="bank_lamps"):
 
     account_id: Key[AccountId]
     lit: bool
-    oil: Annotated[float, "a float, to see what is refused"] = 0.0
+    oil: float = 0.0
 
 
 # What can go wrong

@@ -82,7 +82,7 @@ async def test_a_login_opens_a_session_that_its_token_finds(timed: Keep, clock: 
     assert opened.token.startswith("gks_")
     assert opened.expires_at == clock.now_ms() + 480 * 60_000
     assert opened.absolute_expires_at == clock.now_ms() + 30 * 86_400_000
-    found = await timed.ask(sessions.by_token(token=opened.token, at=clock.now_ms()))
+    found = await timed.ask(sessions.by_token(token=opened.token))
     assert found is not None
     assert (found.user_id, found.session_id, found.username, found.role) == (ada.user_id, opened.session_id, "Ada", "player")
     assert (found.is_active, found.is_guest, found.client_type, found.character_id) == (True, False, "unity", None)
@@ -158,10 +158,10 @@ async def test_activity_lets_a_session_last_but_never_beyond_thirty_days(timed: 
         except sessions.SessionNotFound:
             break
         assert touched.expires_at == min(clock.now_ms() + 8 * HOUR * 1000, opened.absolute_expires_at)
-        assert await timed.ask(sessions.by_token(token=opened.token, at=clock.now_ms())) is not None
+        assert await timed.ask(sessions.by_token(token=opened.token)) is not None
 
     assert clock.now_ms() >= opened.absolute_expires_at
-    assert await timed.ask(sessions.by_token(token=opened.token, at=clock.now_ms())) is None
+    assert await timed.ask(sessions.by_token(token=opened.token)) is None
 
 
 async def test_a_session_without_activity_ends_after_eight_hours(timed: Keep, clock: ManualClock) -> None:
@@ -169,11 +169,11 @@ async def test_a_session_without_activity_ends_after_eight_hours(timed: Keep, cl
     opened = await timed.do(sessions.open_session(user="ada"))
 
     clock.move(8 * HOUR - 0.001)
-    assert await timed.ask(sessions.by_token(token=opened.token, at=clock.now_ms())) is not None
+    assert await timed.ask(sessions.by_token(token=opened.token)) is not None
     clock.move(0.001)
 
-    assert await timed.ask(sessions.by_token(token=opened.token, at=clock.now_ms())) is None
-    assert await timed.ask(sessions.list_sessions(user="ada", at=clock.now_ms())) == []
+    assert await timed.ask(sessions.by_token(token=opened.token)) is None
+    assert await timed.ask(sessions.list_sessions(user="ada")) == []
     with pytest.raises(sessions.SessionNotFound):
         await timed.do(sessions.touch(user="ada", session_id=opened.session_id))
 
@@ -228,9 +228,9 @@ async def test_one_session_too_many_ends_the_one_idle_longest(timed: Keep, clock
 
     await timed.do(sessions.open_session(user="ada"))
 
-    assert await timed.ask(sessions.by_token(token=opened[0].token, at=clock.now_ms())) is not None
-    assert await timed.ask(sessions.by_token(token=opened[1].token, at=clock.now_ms())) is None
-    still_open = await timed.ask(sessions.list_sessions(user="ada", at=clock.now_ms()))
+    assert await timed.ask(sessions.by_token(token=opened[0].token)) is not None
+    assert await timed.ask(sessions.by_token(token=opened[1].token)) is None
+    still_open = await timed.ask(sessions.list_sessions(user="ada"))
     assert len(still_open) == sessions.MAX_SESSIONS
 
 
@@ -314,13 +314,13 @@ async def test_a_guests_session_ends_with_the_guest(timed: Keep, clock: ManualCl
     for _ in range(3):
         clock.move(7.9 * HOUR)
         await timed.do(sessions.touch(user=guest.user_id, session_id=guest.session_id))
-    found = await timed.ask(sessions.by_token(token=guest.token, at=clock.now_ms()))
+    found = await timed.ask(sessions.by_token(token=guest.token))
     assert found is not None
     assert (found.is_guest, found.client_type) == (True, "tui")
     key = await timed.do(sessions.create_key(user=guest.user_id, name="a bot", scopes=["*"]))
     clock.move(0.31 * HOUR)
-    assert await timed.ask(sessions.by_token(token=guest.token, at=clock.now_ms())) is None
-    assert await timed.ask(sessions.by_key(key=key.key, at=clock.now_ms())) is None
+    assert await timed.ask(sessions.by_token(token=guest.token)) is None
+    assert await timed.ask(sessions.by_key(key=key.key)) is None
     with pytest.raises(sessions.AccountInactive):
         await timed.do(sessions.open_session(user=guest.user_id))
 
@@ -370,7 +370,7 @@ async def test_an_api_key_is_found_by_its_secret_until_it_is_revoked(timed: Keep
     made = await timed.do(sessions.create_key(user="ada", name="shard 1", scopes=["items.*", "characters.move_to", "items.*"]))
 
     assert made.key.startswith("gkk_")
-    found = await timed.ask(sessions.by_key(key=made.key, at=clock.now_ms()))
+    found = await timed.ask(sessions.by_key(key=made.key))
     assert found is not None
     assert (found.user_id, found.key_id, found.name) == ("ada", made.key_id, "shard 1")
     assert (found.scopes, found.last_used_at, found.revoked_at) == (["characters.move_to", "items.*"], None, None)
@@ -382,7 +382,7 @@ async def test_an_api_key_is_found_by_its_secret_until_it_is_revoked(timed: Keep
     await timed.do(sessions.revoke_key(user="ada", key_id=made.key_id), reason="leaked")
     await timed.do(sessions.revoke_key(user="ada", key_id=made.key_id), reason="leaked")
 
-    assert await timed.ask(sessions.by_key(key=made.key, at=clock.now_ms())) is None
+    assert await timed.ask(sessions.by_key(key=made.key)) is None
     assert [one.revoked_at for one in await timed.ask(sessions.list_keys(user="ada"))] == [clock.now_ms()]
     with pytest.raises(sessions.ApiKeyNotFound):
         await timed.do(sessions.revoke_key(user="ada", key_id="another"))

@@ -47,7 +47,7 @@ class Saved(Struct, frozen=True):
 
 
 @command(touches=[GuildVault], access="player", module="guilds")
-def found(ctx: Context, *, guild: NewGuildId | None = None, user: UserId, password: Secret[Word] = "none") -> Founded:
+def found(ctx: Context, *, guild: NewGuildId | None = None, user: UserId, motto: Secret[Word] = "none") -> Founded:
     """Found a guild, led by its founder."""
     made = ctx.create_owner("guild", guild)
     ctx.put(GuildVault(made, user))

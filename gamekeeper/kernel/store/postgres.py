@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
@@ -166,7 +166,7 @@ class PostgresStore:
             yield connection
         except (OutcomeUnknown, Unreachable):
             # Whatever state it is in, nobody may meet it again in the pool.
-            connection.terminate()
+            _terminate(connection)
             raise
         finally:
             await _give_back(self._pool, connection)
@@ -325,6 +325,12 @@ async def _give_back(pool: Any, connection: Any) -> None:
     try:
         await pool.release(connection)
     except _GONE:
+        _terminate(connection)
+
+
+def _terminate(connection: Any) -> None:
+    # One that broke has left the pool by itself already, and says so.
+    with suppress(asyncpg.InterfaceError):
         connection.terminate()
 
 

@@ -35,12 +35,14 @@ METADATA = MetaData()
 # SQLite's BIGINT must be spelled INTEGER in a STRICT table.
 BIGINT: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 DOUBLE: TypeEngine[Any] = Double().with_variant(REAL(), "sqlite")
+# One order of texts on both engines, and none that a new C library changes under an index.
+TEXT: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
 _TYPES: dict[str, TypeEngine[Any]] = {
-    "text": Text(),
+    "text": TEXT,
     "integer": BIGINT,
     "float": DOUBLE,
     "boolean": Boolean().with_variant(Integer(), "sqlite"),
-    "json": Text(),
+    "json": TEXT,
     "bytes": LargeBinary(),
 }
 
@@ -51,11 +53,11 @@ _COLD: dict[str, Any] = {}
 owners = Table(
     "owners",
     METADATA,
-    Column("id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
+    Column("id", TEXT, primary_key=True),
+    Column("kind", TEXT, nullable=False),
     Column("version", BIGINT, nullable=False),
     Column("epoch", BIGINT, nullable=False),
-    Column("lease_holder", Text),
+    Column("lease_holder", TEXT),
     Column("lease_expires_at", BIGINT),
     Column("head_hash", LargeBinary, nullable=False),
     Column("journal_seq", BIGINT, nullable=False),
@@ -70,19 +72,19 @@ owners = Table(
 journal = Table(
     "journal",
     METADATA,
-    Column("owner_id", Text, nullable=False),
+    Column("owner_id", TEXT, nullable=False),
     Column("seq", BIGINT, nullable=False),
-    Column("command_id", Text, nullable=False),
+    Column("command_id", TEXT, nullable=False),
     Column("at", BIGINT, nullable=False),
-    Column("command", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text),
-    Column("origin_id", Text, nullable=False),
-    Column("owners", Text),
-    Column("arguments", Text),
-    Column("result", Text),
-    Column("idempotency_key", Text),
-    Column("changes", Text, nullable=False),
+    Column("command", TEXT, nullable=False),
+    Column("actor", TEXT, nullable=False),
+    Column("reason", TEXT),
+    Column("origin_id", TEXT, nullable=False),
+    Column("owners", TEXT),
+    Column("arguments", TEXT),
+    Column("result", TEXT),
+    Column("idempotency_key", TEXT),
+    Column("changes", TEXT, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     PrimaryKeyConstraint("owner_id", "seq", name="pk_journal"),
     Index("ix_journal_command_id", "command_id"),
@@ -92,10 +94,10 @@ journal = Table(
 idempotency = Table(
     "idempotency",
     METADATA,
-    Column("actor", Text, nullable=False),
-    Column("key", Text, nullable=False),
+    Column("actor", TEXT, nullable=False),
+    Column("key", TEXT, nullable=False),
     Column("request_hash", LargeBinary, nullable=False),
-    Column("response", Text),
+    Column("response", TEXT),
     Column("at", BIGINT, nullable=False),
     PrimaryKeyConstraint("actor", "key", name="pk_idempotency"),
     sqlite_strict=True,
@@ -105,9 +107,9 @@ idempotency = Table(
 claims = Table(
     "claims",
     METADATA,
-    Column("kind", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("owner_id", Text, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("key", TEXT, nullable=False),
+    Column("owner_id", TEXT, nullable=False),
     Column("at", BIGINT, nullable=False),
     PrimaryKeyConstraint("kind", "key", name="pk_claims"),
     Index("ix_claims_owner_id", "owner_id"),
@@ -118,8 +120,8 @@ claims = Table(
 meta = Table(
     "gamekeeper_meta",
     METADATA,
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
+    Column("name", TEXT, primary_key=True),
+    Column("value", TEXT, nullable=False),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )

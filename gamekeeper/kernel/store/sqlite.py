@@ -69,6 +69,7 @@ class SqliteStore:
         self._connection: apsw.Connection | None = None
         self._local = threading.local()
         self._opened: list[apsw.Connection] = []
+        self._closed = False
         self._compiled: dict[int, schema.Compiled] = {}
         self._turn = asyncio.Lock()
 
@@ -105,7 +106,10 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Checkpoint the log and close every connection."""
+        if self._closed:
+            return
         await self._write(self._close)
+        self._closed = True
         self._readers.shutdown(wait=True)
         self._writer.shutdown(wait=True)
 
@@ -116,9 +120,13 @@ class SqliteStore:
             self._connection.close()
 
     async def _write(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._closed:
+            raise Unreachable("the database is closed")
         return await asyncio.get_running_loop().run_in_executor(self._writer, _translated, function, *arguments)
 
     async def _read(self, function: Callable[..., T], *arguments: Any) -> T:
+        if self._closed:
+            raise Unreachable("the database is closed")
         try:
             return await asyncio.get_running_loop().run_in_executor(self._readers, _translated, function, *arguments)
         except OutcomeUnknown as error:
@@ -278,6 +286,9 @@ def _translated(function: Callable[..., T], *arguments: Any) -> T:
         return function(*arguments)
     except apsw.ConstraintError as error:
         raise ConstraintBroken(_constraint(str(error))) from error
+    except (OverflowError, UnicodeEncodeError) as error:
+        # An integer beyond 64 bits, text that is no Unicode: apsw does not even bind them.
+        raise ConstraintBroken(str(error)) from error
     except (apsw.BusyError, apsw.LockedError) as error:
         raise TryAgain(str(error)) from error
     except apsw.IOError as error:

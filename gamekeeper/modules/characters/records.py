@@ -8,7 +8,9 @@ from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import JSON, Coordinate, EpochMs, Integer, Key, OwnedBy, Record
 from gamekeeper.modules import users
 
-CharacterId = Annotated[Id, OwnedBy("character")]
+from .errors import CharacterNotFound
+
+CharacterId = Annotated[Id, OwnedBy("character", missing=CharacterNotFound)]
 NewCharacterId = Annotated[Id, OwnedBy("character", creates=True)]
 
 Rank = Literal["normal", "iron", "bronze", "silver", "gold", "diamond"]

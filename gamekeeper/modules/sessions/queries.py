@@ -5,7 +5,6 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from sqlalchemy import BigInteger, Text, bindparam, or_, select
 
-from gamekeeper.kernel.clock import SystemClock
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader, query
 from gamekeeper.kernel.records import EpochMs, Secret
@@ -106,27 +105,23 @@ class ApiKeyView(Struct, frozen=True):
     revoked_at: EpochMs | None
 
 
-def _moment(at: int | None) -> int:
-    return SystemClock().now_ms() if at is None else at
+@query(access="server")
+async def by_token(read: Reader, *, token: Token) -> SessionView | None:
+    """Give the session of a token; None when it has ended or its user may not act."""
+    return await read.one(SessionView, BY_TOKEN, hash=rules.token_hash(token), now=read.now_ms())
 
 
 @query(access="server")
-async def by_token(read: Reader, *, token: Token, at: EpochMs | None = None) -> SessionView | None:
-    """Give the session of a token; None when it has ended or its user may not act, at that time or now."""
-    return await read.one(SessionView, BY_TOKEN, hash=rules.token_hash(token), now=_moment(at))
-
-
-@query(access="server")
-async def by_key(read: Reader, *, key: Token, at: EpochMs | None = None) -> ApiKeyView | None:
-    """Give the API key of a secret; None when it was revoked or its owner may not act, at that time or now."""
-    row = await read.one(ApiKey, BY_KEY, hash=rules.token_hash(key), now=_moment(at))
+async def by_key(read: Reader, *, key: Token) -> ApiKeyView | None:
+    """Give the API key of a secret; None when it was revoked or its owner may not act."""
+    row = await read.one(ApiKey, BY_KEY, hash=rules.token_hash(key), now=read.now_ms())
     return None if row is None else _key_view(row)
 
 
 @query(access="player")
-async def list_sessions(read: Reader, *, user: users.UserId, at: EpochMs | None = None) -> list[OwnSession]:
+async def list_sessions(read: Reader, *, user: users.UserId) -> list[OwnSession]:
     """List a user's open sessions, the last used one first."""
-    now = _moment(at)
+    now = read.now_ms()
     rows = sorted(await read.all(Session, user), key=lambda one: one.last_activity_at, reverse=True)
     names = OwnSession.__struct_fields__
     return [OwnSession(**{name: getattr(one, name) for name in names}) for one in rows if rules.is_open(one, now)]

@@ -54,7 +54,7 @@ async def both_sides(read: Reader, arguments: Any) -> Prepared:
     """
     trade = await read.get(Trade, arguments.trade)
     if trade is None:
-        raise InvalidTrade(trade=arguments.trade, status=None)
+        raise InvalidTrade(id=arguments.trade, status=None)
     return Prepared(owners=(trade.initiator_id, trade.receiver_id))
 
 
@@ -178,7 +178,7 @@ def time_out(ctx: Context, *, trade: TradeId) -> TradeState:
     """
     row = ctx.get(Trade, trade)
     if row is None or row.status not in OPEN:
-        raise InvalidTrade(trade=trade, status=row and row.status)
+        raise InvalidTrade(id=trade, status=row and row.status)
     if ctx.now < row.expires_at:
         raise NotExpired(trade=trade)
     return state_of(end(ctx, row, "cancelled", "timed out"))
@@ -194,11 +194,11 @@ def ongoing(ctx: Context, trade: str, character: str) -> Trade:
     """
     row = ctx.get(Trade, trade)
     if row is None:
-        raise InvalidTrade(trade=trade, status=None)
+        raise InvalidTrade(id=trade, status=None)
     if character not in (row.initiator_id, row.receiver_id):
         raise NotInTrade(character=character, trade=trade)
     if row.status not in OPEN:
-        raise InvalidTrade(trade=trade, status=row.status)
+        raise InvalidTrade(id=trade, status=row.status)
     if ctx.now >= row.expires_at:
         raise TradeExpired(trade=trade)
     return row

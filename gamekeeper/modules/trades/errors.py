@@ -1,6 +1,6 @@
 """What can go wrong in a trade."""
 
-from gamekeeper.errors import GameError, Kind
+from gamekeeper.errors import GameError, Kind, OwnerNotFound
 
 
 class AlreadyInTrade(GameError):
@@ -26,13 +26,11 @@ class RateLimited(GameError):
     retry_after_seconds: float
 
 
-class InvalidTrade(GameError):
+class InvalidTrade(OwnerNotFound):
     """There is no such trade, or it has ended."""
 
     code = "INVALID_TRADE"
-    kind = Kind.NOT_FOUND
-    trade: str
-    status: str | None
+    status: str | None = None
 
 
 class TradeExpired(GameError):

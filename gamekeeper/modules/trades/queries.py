@@ -43,7 +43,7 @@ async def show(read: Reader, *, trade: TradeId) -> Trade:
     """
     found = await read.get(Trade, trade)
     if found is None:
-        raise InvalidTrade(trade=trade, status=None)
+        raise InvalidTrade(id=trade, status=None)
     return found
 
 

@@ -8,9 +8,10 @@ from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import JSON, EpochMs, Key, OwnedBy, Quantity, Record
 from gamekeeper.modules import characters, items
 
+from .errors import InvalidTrade
 from .rules import OFFER_SLOTS
 
-TradeId = Annotated[Id, OwnedBy("trade")]
+TradeId = Annotated[Id, OwnedBy("trade", missing=InvalidTrade)]
 NewTradeId = Annotated[Id, OwnedBy("trade", creates=True)]
 Revision = Annotated[int, Meta(ge=0, le=2**53 - 1, description="rises with every change of what the sides agree to")]
 TradeStatus = Literal["open", "confirmed", "completed", "cancelled", "declined"]

@@ -7,7 +7,9 @@ from msgspec import Meta
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import EpochMs, Key, OwnedBy, Personal, Record, Secret
 
-UserId = Annotated[Id, OwnedBy("user")]
+from .errors import UserNotFound
+
+UserId = Annotated[Id, OwnedBy("user", missing=UserNotFound)]
 NewUserId = Annotated[Id, OwnedBy("user", creates=True)]
 
 Role = Literal["player", "worldbuilder", "moderator", "admin", "superuser"]

@@ -1,11 +1,9 @@
 """What can go wrong with worlds."""
 
-from gamekeeper.errors import GameError, Kind
+from gamekeeper.errors import OwnerNotFound
 
 
-class WorldNotFound(GameError):
+class WorldNotFound(OwnerNotFound):
     """There is no such world."""
 
     code = "WORLD_NOT_FOUND"
-    kind = Kind.NOT_FOUND
-    world: str

@@ -26,7 +26,7 @@ async def show(read: Reader, *, world: WorldId) -> World:
     """
     found = await read.get(World, world)
     if found is None:
-        raise WorldNotFound(world=world)
+        raise WorldNotFound(id=world)
     return found
 
 

@@ -7,7 +7,9 @@ from msgspec import Meta
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import EpochMs, Key, OwnedBy, Record
 
-WorldId = Annotated[Id, OwnedBy("world")]
+from .errors import WorldNotFound
+
+WorldId = Annotated[Id, OwnedBy("world", missing=WorldNotFound)]
 NewWorldId = Annotated[Id, OwnedBy("world", creates=True)]
 WorldName = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*(?!\n)$", description="1 to 64 characters, no control characters")

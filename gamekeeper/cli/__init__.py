@@ -1,0 +1,145 @@
+"""The command line: `gamekeeper VERB`. One file for each group of verbs, imported only when one of them is used."""
+
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import gamekeeper
+from gamekeeper.errors import GameError
+
+from .failures import Exit, described, exit_code, redacted, warn
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+VERBS: Final[Mapping[str, tuple[str, str]]] = {
+    "dev": ("dev:dev", "Start a small living world in this folder, with its API and Studio."),
+    "demo": ("demo:demo", "Let bots play in a running world, and check that nothing was lost or duplicated."),
+    "serve": ("serve:serve", "Serve a world in production."),
+    "verify": ("verify:verify", "Recompute every chain and balance, and name the first rows that are wrong."),
+    "content load": ("content:load", "Load a pack of items, a folder or a file, into a world."),
+    "key create": ("key:create", "Make an API key for a game server or an operator."),
+    "key list": ("key:list_keys", "List the API keys of a user."),
+    "key revoke": ("key:revoke", "End an API key at once."),
+    "user create": ("user:create", "Make a user who logs in by name and password."),
+    "openapi": ("openapi:openapi", "Print the OpenAPI document of the HTTP API."),
+    "bench": ("bench:bench", "Measure against the peers, in a checkout of the repository."),
+    "version": ("version:version", "Print the version."),
+}
+"""Where each verb is, and what it does."""
+GROUPS: Final[Mapping[str, str]] = {
+    "content": "Definitions that designers author.",
+    "key": "API keys of game servers and operators.",
+    "user": "Users: who somebody is.",
+}
+GLOBAL: Final[Mapping[str, tuple[int, str]]] = {
+    "--config": (1, "FILE  settings; gamekeeper.toml in this folder if not given"),
+    "--url": (1, "URL      the database: sqlite:///PATH or postgresql://... (demo: the server)"),
+    "--json": (0, "        print one JSON object to the standard output"),
+    "--debug": (0, "       show where a failure came from"),
+}
+"""Options that may stand before the verb too: how many values each has, and what it says."""
+
+_HELP: Final = frozenset({"--help", "-h", "help"})
+_PACKAGE: Final = "gamekeeper.cli"
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Run one verb and give its exit code."""
+    words = [token for token in tokens if token != "--debug"]
+    # The front page is asked for most, and cyclopts alone would take longer than all of this.
+    if not words or (len(words) == 1 and words[0] in _HELP):
+        print(front_page())
+        return Exit.OK
+    if words == ["--version"]:
+        words = ["version"]
+    return _guarded(_verb_first(words), debug=len(words) < len(tokens) and "--debug" in tokens)
+
+
+def _guarded(tokens: Sequence[str], *, debug: bool) -> int:
+    """Run a verb; whatever goes wrong becomes two lines and an exit code."""
+    try:
+        return _dispatch(tokens)
+    except GameError as error:
+        if debug:
+            traceback.print_exc()
+        warn(described(error))
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough of it.
+        sys.stdout = None  # type: ignore[assignment]
+        return Exit.OK
+    except Exception as error:  # noqa: BLE001 - nobody is shown a traceback who did not ask for it
+        if debug:
+            traceback.print_exc()
+        warn(redacted(f"UNEXPECTED: {type(error).__name__}: {error}") + "\n  Run it again with --debug, and report what it says.")
+        return Exit.UNEXPECTED
+
+
+def _dispatch(tokens: Sequence[str]) -> int:
+    from cyclopts.exceptions import CycloptsError  # noqa: PLC0415 - see front_page
+
+    try:
+        result: Any = _app()(list(tokens), exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        warn(f"USAGE: {error}\n  `gamekeeper {_named(tokens)}--help` shows what it takes.")
+        return Exit.USAGE
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _app() -> "App":
+    """Give cyclopts the verbs by name: a verb's file is imported when it is used."""
+    from cyclopts import App  # noqa: PLC0415 - see front_page
+
+    words: dict[str, Any] = {"help_format": "plaintext", "version_flags": []}
+    app = App(name="gamekeeper", help=(gamekeeper.__doc__ or "").split("\n")[0], **words)
+    groups = {name: App(name=name, help=text, **words) for name, text in GROUPS.items()}
+    for name, (target, text) in VERBS.items():
+        group, _, verb = name.rpartition(" ")
+        (groups[group] if group else app).command(f"{_PACKAGE}.{target}", name=verb, help=text)
+    for one in groups.values():
+        app.command(one)
+    return app
+
+
+def front_page() -> str:
+    """Give the list of verbs, without a library: it is there before one finger is off the key."""
+    wide = max(map(len, VERBS))
+    lines = [f"gamekeeper {gamekeeper.__version__}: {(gamekeeper.__doc__ or '').split(': ', 1)[-1].split(chr(10))[0]}", ""]
+    lines += ["Usage: gamekeeper VERB [OPTIONS]", ""]
+    lines += [f"  {name:<{wide}}  {text}" for name, (_, text) in VERBS.items()]
+    lines += ["", "`gamekeeper VERB --help` shows what a verb takes. Every verb that prints data has:", ""]
+    lines += [f"  {name} {text}" for name, (_, text) in GLOBAL.items()]
+    lines += ["", "Begin with `gamekeeper dev` in an empty folder."]
+    return "\n".join(lines)
+
+
+def _verb_first(tokens: Sequence[str]) -> list[str]:
+    """Move options that stand before the verb behind it.
+
+    >>> _verb_first(["--json", "--url", "sqlite:///w.db", "verify"])
+    ['verify', '--json', '--url', 'sqlite:///w.db']
+    """
+    at = 0
+    while at < len(tokens):
+        name, equals, _ = tokens[at].partition("=")
+        if name not in GLOBAL:
+            break
+        at += 1 if equals else 1 + GLOBAL[name][0]
+    return [*tokens[at:], *tokens[:at]]
+
+
+def _named(tokens: Sequence[str]) -> str:
+    """Give the verb of a line, as far as there is one, with a space behind it."""
+    two = " ".join(tokens[:2])
+    if two in VERBS:
+        return two + " "
+    return f"{tokens[0]} " if tokens and (tokens[0] in VERBS or tokens[0] in GROUPS) else ""
