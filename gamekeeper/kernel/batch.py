@@ -221,8 +221,13 @@ class Runner:
             if state is not None and lease is not None and lease.epoch == root.epoch:
                 # Somebody else's command changed an owner leased here: what memory alone holds stays true.
                 fresh.dirty, fresh.dirty_since, fresh.images = state.dirty, state.dirty_since, state.images
+                fresh.degraded = state.degraded
+            behind = state is not None and state.version != root.version
             self.cache.put(fresh, self.leases.held.keys())
-            state = fresh
+            fresh.holder = holder
+            if lease is not None and behind:
+                self.leases.changed_by_others(root.id)
+            return fresh
         state.holder = holder
         return state
 
@@ -250,11 +255,11 @@ class Runner:
             for _, key in keys_of(call, prepared):
                 yield key[0]
 
-    def _run_one(self, outcome: Outcome, drafts: dict[str, Draft], now: int, *, checkpoint: bool = False) -> None:
+    def _run_one(self, outcome: Outcome, drafts: dict[str, Draft], now: int) -> None:
         submission = outcome.submission
         try:
             for position, call in enumerate(submission.calls):
-                context = self._context(submission, position, drafts, now, checkpoint=checkpoint)
+                context = self._context(submission, position, drafts, now)
                 outcome.contexts.append(context)
                 arguments = call.arguments
                 outcome.results.append(
@@ -265,7 +270,7 @@ class Runner:
                 context.undo()
             outcome.error = error
 
-    def _context(self, submission: Submission, position: int, drafts: dict[str, Draft], now: int, *, checkpoint: bool) -> Context:
+    def _context(self, submission: Submission, position: int, drafts: dict[str, Draft], now: int) -> Context:
         call, prepared = submission.calls[position], submission.prepared[position]
         owners = {*call.owners, *prepared.owners}
         for owner, mark in call.marked_owners():
@@ -287,7 +292,7 @@ class Runner:
             reason=submission.reason,
             found=prepared.found,
             definitions=self.definitions,
-            checkpoint=checkpoint,
+            checkpoint=call.command.durability == "checkpoint",
         )
 
     def _check_owner(self, submission: Submission, call: Call[Any], owner: str, draft: Draft) -> None:
@@ -384,7 +389,7 @@ class Runner:
             if drafts[owner].state.kind in self._kinds_with_people():
                 drafts[owner].state.data_key = self.sealer.new_data_key()
         changed = images(log, self.sealer, lambda owner: drafts[owner].state.data_key)
-        for owner in log.created:
+        for owner in (*log.created, *log.erased):
             changed.setdefault(owner, [])
         if not changed:
             return
@@ -439,6 +444,8 @@ class Runner:
 
     def finish(self, plan: Plan) -> None:
         """Make what was written the cache's truth."""
+        for owner, key in plan.writes.data_keys:
+            plan.drafts[owner].state.data_key = key
         for draft in plan.drafts.values():
             state = draft.state
             if draft.changed:
@@ -459,6 +466,7 @@ class Runner:
                 if saved is not state.dirty[record, key]:
                     del state.dirty[record, key]
                     state.images[record, key] = saved
+                    state.degraded = state.degraded and bool(state.dirty)
 
     # Checkpoints
 
@@ -474,6 +482,8 @@ class Runner:
                 lease = self.leases.held.get(owner)
                 if state is None or lease is None or lease.epoch != state.epoch or monotonic >= lease.ends_at:
                     return False
+                if owner in self.leases.closing:
+                    return False
                 if any(record not in state.tables for record in call.command.loads if _fits(record, state.kind)):
                     return False
         return bool(submission.owners)
@@ -482,7 +492,7 @@ class Runner:
         """Run it in memory and remember what the database does not know yet."""
         drafts = {owner: Draft(state) for owner in submission.owners if (state := self.cache.get(owner)) is not None}
         outcome = Outcome(submission)
-        self._run_one(outcome, drafts, now, checkpoint=True)
+        self._run_one(outcome, drafts, now)
         if outcome.error is not None:
             return outcome
         for context in outcome.contexts:

@@ -19,6 +19,8 @@ class OwnerCache:
         self._max_rows = max_rows
         self._entries: OrderedDict[str, OwnerState] = OrderedDict()
         self._sizes: dict[str, int] = {}
+        self.busy: Container[str] = ()
+        """owners of the batches that run now, which must find what they have loaded"""
         self.rows = 0
         self.hits = 0
         self.misses = 0
@@ -53,7 +55,7 @@ class OwnerCache:
             self.rows -= self._sizes.pop(owner)
 
     def _shrink(self, pinned: Container[str]) -> None:
-        for owner in [one for one in self._entries if one not in pinned and not self._entries[one].dirty]:
+        for owner in [one for one in self._entries if one not in pinned and one not in self.busy and not self._entries[one].dirty]:
             if self.rows <= self._max_rows:
                 return
             self.drop(owner)

@@ -96,6 +96,7 @@ class Engine:
         self._pending: deque[Submission] = deque()
         self._waiting: dict[str, int] = {}
         self._busy: set[str] = set()
+        runner.cache.busy = self._busy
         self._running: set[asyncio.Task[None]] = set()
         self._pump_scheduled = False
         self._closing = False
@@ -221,6 +222,8 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - a row or an answer that cannot be encoded: the others have no part in it
                 await self._isolate(batch, error, doubts)
                 return
+            if plan in doubts:
+                self.stats.unknown_committed += 1
             await self._follow_content(plan)
             self._finish(plan)
             return
@@ -254,7 +257,6 @@ class Engine:
                 for doubt in doubts:
                     # Its writer held these locks or will find the versions changed: what the journal says now is final.
                     if await self._committed(doubt):
-                        self.stats.unknown_committed += 1
                         return doubt
                 self._forget(batch)
                 plan = await self._attempt(batch, transaction.load, transaction.apply, tries)
@@ -318,6 +320,8 @@ class Engine:
             seen.absent.update(owner for owner in request.owners if owner not in result.roots)
             self.runner.take_in(request, result)
             self._replay(batch, result.answers)
+        if batch and self.runner.missing(batch, seen) is not None:
+            raise _Stale
 
     def _replay(self, batch: list[Submission], answers: Mapping[tuple[str, str], tuple[bytes, str | None]]) -> None:
         """Answer what was answered before, and take it out of the batch."""
@@ -384,7 +388,7 @@ class Engine:
                 if state is not None:
                     # The tables go, what only memory holds stays.
                     state.tables, state.keyed = {}, {}
-                    if not state.dirty:
+                    if not state.dirty and not state.images:
                         self.runner.cache.drop(owner)
 
     async def _committed(self, plan: Plan) -> bool:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 from msgspec import Struct
+
+LOG = logging.getLogger("gamekeeper.leases")
 
 
 class Lease(Struct, frozen=True):
@@ -22,6 +27,10 @@ class LeaseTable:
         self.held: dict[str, Lease] = {}
         # Lost leases refuse commands until the program has taken notice by acquiring or releasing.
         self.lost: set[str] = set()
+        self.closing: set[str] = set()
+        """being saved for the last time: nothing more is kept in memory alone"""
+        self.on_lost: list[Callable[[str], None]] = []
+        self.on_foreign_change: list[Callable[[str], None]] = []
 
     def grant(self, lease: Lease) -> None:
         """Hold a lease."""
@@ -32,6 +41,11 @@ class LeaseTable:
         """The lease is another's now, or nobody's."""
         if self.held.pop(owner, None) is not None:
             self.lost.add(owner)
+            _tell(self.on_lost, owner)
+
+    def changed_by_others(self, owner: str) -> None:
+        """Somebody else's command changed an owner that is leased here."""
+        _tell(self.on_foreign_change, owner)
 
     def drop(self, owner: str) -> None:
         """The lease was given back."""
@@ -42,3 +56,11 @@ class LeaseTable:
         """Whether the lease is held and, by this process's clock, not over."""
         lease = self.held.get(owner)
         return lease is not None and monotonic < lease.ends_at
+
+
+def _tell(listeners: list[Callable[[str], None]], owner: str) -> None:
+    for listener in listeners:
+        try:
+            listener(owner)
+        except Exception:
+            LOG.exception("a listener failed for %s", owner)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any
 
-from gamekeeper.errors import GameError, OwnerLeased, OwnerNotFound, StoreUnavailable
+from gamekeeper.errors import OwnerLeased, OwnerNotFound, StoreUnavailable
 from gamekeeper.kernel.batch import Submission
 from gamekeeper.kernel.commands import Command, Prepared
 from gamekeeper.kernel.engine import Engine
@@ -33,13 +34,18 @@ MARGIN = 0.2
 """The part of a lease by which this process stops earlier than the database would: for pauses and slow clocks."""
 
 
-def image(ctx: Context, *, owner: AnyOwnerId) -> None:  # noqa: ARG001 - named so that it is locked
+def image(ctx: Context, *, owner: AnyOwnerId) -> None:
     """Journal what the checkpoints of a lease changed in all, and save it."""
-    for where, before, after in ctx.found:
-        ctx.log.changes[where] = [before, after]
+    state = ctx._drafts[owner].state
+    for (record, key), before in state.images.items():
+        after = ctx.get(record, *key)
+        if before != after or (record, key) in state.dirty:
+            ctx.log.changes[record, key] = [before, after]
 
 
-IMAGE: Command[Any, None] = Command(image, touches=(), keys=None, prepare=None, durability="commit", access="operator", module="leases")
+@cache
+def _image_command(records: frozenset[type[Record]]) -> Command[Any, None]:
+    return Command(image, touches=tuple(records), keys=None, prepare=None, durability="commit", access="operator", module="leases")
 
 
 class Leasing:
@@ -53,9 +59,10 @@ class Leasing:
         self._clock = engine.clock
         self.lease_seconds = lease_seconds
         self.checkpoint_seconds = checkpoint_seconds
-        self.on_lost: list[Callable[[str], None]] = []
+        self._table.on_lost.append(self._forget_unsaved)
+        self.on_lost = self._table.on_lost
         """called with the owner's id when a lease was lost and its unsaved checkpoints with it"""
-        self.on_foreign_change: list[Callable[[str], None]] = []
+        self.on_foreign_change = self._table.on_foreign_change
         """called with the owner's id when somebody else's command changed an owner leased here"""
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -79,10 +86,9 @@ class Leasing:
             try:
                 await work()
                 failures = 0
-            except (Unreachable, TryAgain, OutcomeUnknown, GameError) as error:
-                # The chain never stops: the next turn tries again, a little later.
+            except Exception as error:  # noqa: BLE001 - the chain never stops: the next turn tries again, a little later
                 failures = min(failures + 1, 3)
-                LOG.warning("%s failed and is tried again: %s", work.__name__, error)
+                LOG.warning("%s failed and is tried again: %r", work.__name__, error)
 
     async def acquire(self, owners: Sequence[str]) -> list[Lease]:
         """Take the leases of all these owners, or of none.
@@ -183,7 +189,7 @@ class Leasing:
         failed = {owner: error for owner, error in zip(mine, saved, strict=True) if isinstance(error, BaseException)}
         held = [(owner, self._table.held[owner].epoch) for owner in mine if owner in self._table.held and owner not in failed]
         for owner in owners:
-            if owner not in failed:
+            if owner not in failed or owner not in self._table.held:
                 self._table.drop(owner)
                 self._runner.cache.drop(owner)
         try:
@@ -191,8 +197,8 @@ class Leasing:
                 await self._store.release_leases(held, self._table.holder, successor, self.lease_seconds)
         except (Unreachable, TryAgain, OutcomeUnknown) as error:
             raise StoreUnavailable(problem=str(error)) from error
-        for error in failed.values():
-            raise error
+        if failed:
+            raise next(iter(failed.values()))
 
     async def _journal_image(self, owner: str) -> None:
         state = self._runner.cache.peek(owner)
@@ -208,14 +214,13 @@ class Leasing:
         )
         self._engine.submit(submission, internal=True)
         await future
-        state.dirty, state.images = {}, {}
 
-    async def flush(self) -> None:
-        """Write everything that only memory holds.
+    async def flush(self, only: Sequence[str] | None = None) -> None:
+        """Write everything that only memory holds, of all owners leased here or of some.
 
         Raises: STORE_UNAVAILABLE when something could not be saved.
         """
-        owners = {lease.owner for lease in self._table.held.values() if self._dirty(lease.owner)}
+        owners = {owner for owner in (self._table.held if only is None else only) if self._dirty(owner)}
         await self._engine.hold(owners)
         try:
             failed = await self._flush(sorted(owners))
@@ -281,7 +286,7 @@ class Leasing:
         for state in states:
             root = now.get(state.id)
             if root is None or not root.leased or root.epoch != self._table.held[state.id].epoch:
-                self._lose(state.id)
+                self._table.lose(state.id)
 
     def _checkpoint_writes(self, states: Iterable[OwnerState]) -> WriteSet:
         writes = WriteSet(guards=[], deletes={}, upserts={})

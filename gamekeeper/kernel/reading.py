@@ -56,15 +56,18 @@ class StoreReader:
             state = self._runner.cache.peek(key[0])
             return cast("Row | None", state.tables[record].get(key)) if state is not None else None
         rows = (await self._load(LoadRequest(keyed={record: [key]}))).keyed[record]
-        return rows[0] if rows else None
+        tables: dict[type[Record], list[Any]] = {record: rows}
+        self._lay_dirty(key[0], tables)
+        return cast("Row | None", next((row for row in tables[record] if shape(record).key_of(row) == key), None))
 
     async def all(self, record: type[Row], owner: str) -> list[Row]:
         """All rows of a type that an owner has, in the order of their keys."""
         memory = self._leased(owner, record)
         if memory is not None:
             return memory[record]
-        rows = (await self._load(LoadRequest(tables={record: [owner]}))).tables[record]
-        return sorted(rows, key=shape(record).key_of)
+        tables = (await self._load(LoadRequest(tables={record: [owner]}))).tables
+        self._lay_dirty(owner, tables)
+        return sorted(tables[record], key=shape(record).key_of)
 
     async def load(self, owner: str, *records: type[Record]) -> Loaded | None:
         """A whole owner in one round trip; from memory when it is leased here."""

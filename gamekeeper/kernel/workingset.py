@@ -208,6 +208,7 @@ class Context:
 
     def append(self, row: Record) -> None:
         """Add a row to an append-only table."""
+        self._must_commit()
         record = type(row)
         if not SPECS[record].append_only or record not in self._allowed:
             raise TypeError(f"{record.__qualname__} is not an append-only record that the command touches")
@@ -219,6 +220,7 @@ class Context:
 
         Raises: ALREADY_EXISTS.
         """
+        self._must_commit()
         # The id follows from the command's, so that a command run again after a broken connection makes no second owner.
         made = id or derived_id(self.command_id, len(self._log.created))
         if made in self._drafts:
@@ -233,16 +235,24 @@ class Context:
 
     def claim(self, kind: str, key: str, owner: str) -> None:
         """Take a name that must be unique over all owners; a lost race answers NAME_TAKEN for this command alone."""
+        self._must_commit()
+        self._draft(owner)
         self._log.claims.append((kind, key, owner))
 
     def release(self, kind: str, key: str) -> None:
         """Give a claimed name back."""
+        self._must_commit()
         self._log.released.append((kind, key))
 
     def erase_person(self, owner: str) -> None:
         """Destroy the owner's data key: what the journal holds sealed with it can never be read again."""
+        self._must_commit()
         self._draft(owner)
         self._log.erased.append(owner)
+
+    def _must_commit(self) -> None:
+        if self._checkpoint:
+            raise TypeError("a checkpoint command writes rows of checkpoint records and nothing else, for it may be lost with the process")
 
     def _draft(self, owner: str) -> Draft:
         if owner not in self._owners:

@@ -132,8 +132,6 @@ def _header_parameters(route: Route) -> list[Json]:
         return parameters
     key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"}
     text = "the same key and arguments answer as the first time; 16 characters or more from a caller without a token"
-    if route.operation.access == "public":
-        key["minLength"] = 16
     parameters.append(_header("Idempotency-Key", text, key, required=route.command.value))
     reason = {"type": "string", "minLength": 1, "maxLength": MAX_REASON, "pattern": "^[!-~]([ -~]*[!-~])?$"}
     parameters.append(_header("X-Reason", "why, for the journal; operators must say it for commands of value", reason))

@@ -10,11 +10,15 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
+import msgspec
 from markupsafe import Markup, escape
 from msgspec import Struct
 
+from gamekeeper.kernel.commands import COMMANDS
+from gamekeeper.kernel.history import HistoryEntry
 from gamekeeper.kernel.journal import Changed
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -51,10 +55,18 @@ def typed(value: Any) -> Markup:
 
 
 def as_json(value: Any) -> str:
-    """A value as JSON in one line; a text without spaces stands without quotes."""
-    if isinstance(value, str) and value and " " not in value and not value.startswith(("{", "[", '"')):
+    """A value as JSON in one line; a text stands without quotes unless it could be taken for something else.
+
+    >>> as_json("a b"), as_json("12"), as_json(""), as_json({"a": 1})
+    ('a b', '"12"', '""', '{"a": 1}')
+    """
+    if isinstance(value, str) and value == value.strip() and not _reads_as_json(value):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
+
+
+def _reads_as_json(text: str) -> bool:
+    return not text or text[0] in '{["-0123456789' or text in ("true", "false", "null", "NaN", "Infinity")
 
 
 def number(value: int) -> str:
@@ -140,12 +152,25 @@ def value_text(value: Any) -> str:
     return as_json(value)
 
 
-def in_short(arguments: Mapping[str, Any], but: str) -> list[tuple[str, str]]:
-    """The arguments that fit an entry's first line, without the owner whose timeline it is."""
+def in_short(entry: HistoryEntry, but: str) -> list[tuple[str, str]]:
+    """The arguments that fit an entry's first line: not the owner whose timeline it is, and nothing that is as it always is."""
+    usual = _defaults(entry.command)
     found = []
-    for name, value in arguments.items():
-        if value is None or value == but or value in ({}, []):
+    for name, value in entry.arguments.items():
+        if value == but or value in (None, {}, [], usual.get(name, _ABSENT)):
             continue
-        text = value_text(value)
-        found.append((name, text if len(text) <= LONGEST_ARGUMENT else text[:LONGEST_ARGUMENT] + "…"))
+        found.append((name, _in_short(value)))
     return found[:MOST_ARGUMENTS]
+
+
+def _in_short(value: Any) -> str:
+    if isinstance(value, list):
+        return "1 entry" if len(value) == 1 else f"{len(value)} entries"
+    text = value_text(value)
+    return text if len(text) <= LONGEST_ARGUMENT else text[:LONGEST_ARGUMENT] + "…"
+
+
+@cache
+def _defaults(command: str) -> dict[str, Any]:
+    known = COMMANDS.get(command)
+    return {} if known is None else {field.name: field.default for field in msgspec.structs.fields(known.arguments)}
