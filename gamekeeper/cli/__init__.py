@@ -18,6 +18,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("demo:demo", "Let bots play in a running world, and check that nothing was lost or duplicated."),
     "serve": ("serve:serve", "Serve a world in production."),
     "verify": ("verify:verify", "Recompute every chain and balance, and name the first rows that are wrong."),
+    "studio-link": ("studio:studio_link", "Print a link that opens the Studio of a running server once."),
     "content load": ("content:load", "Load a pack of items, a folder or a file, into a world."),
     "key create": ("key:create", "Make an API key for a game server or an operator."),
     "key list": ("key:list_keys", "List the API keys of a user."),

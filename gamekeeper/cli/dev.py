@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .founding import Begun
 
 SOMEBODY: Final = PEOPLE[0][0]
-ANOTHER_KEY: Final = "gamekeeper key create NAME"
+ANOTHER_KEY: Final = "gamekeeper key create NAME --scope server"
 
 
 def dev(
@@ -114,5 +114,5 @@ def _about_keys(begun: "Begun", keys: LocalKeys | None) -> list[Line]:
         told = "told only now; kept with an operator's key in"
         return [[("  Server key  ", QUIET), (begun.keys.server, KEY), (f"   {told} {KEYS}, for tools in this folder", QUIET)]]
     if keys is not None:
-        return [[("  Server key  ", QUIET), (f"was printed at the first start, and is in {KEYS}; another: {ANOTHER_KEY}", PLAIN)]]
+        return [[("  Server key  ", QUIET), (f"was printed at the first start, and is in {KEYS}; another: {ANOTHER_KEY}", QUIET)]]
     return [[("  Server key  ", QUIET), (f"none is known here; make one: {ANOTHER_KEY}", PLAIN)]]

@@ -69,6 +69,12 @@ class SecretMissing(GameError):
     database: str
 
 
+class NoSecret(GameError):
+    """The settings have no secret key, so nobody but the server itself can make a login link."""
+
+    code = "NO_SECRET"
+
+
 class PasswordMissing(GameError):
     """No password was given."""
 
@@ -89,7 +95,7 @@ class PackRefused(GameError):
 
     code = "INVALID_PACK"
     file: str
-    faults: list[str]
+    faults: int
 
 
 class NoBenchmarks(GameError):
@@ -115,6 +121,7 @@ _HINTS: Final[Mapping[str, str]] = {
     "NOT_ON_LOOPBACK": "Put a proxy with TLS in front of it and say --behind-proxy, or let it listen on 127.0.0.1.",
     "NO_FREE_PORT": "Give another one with --port.",
     "SECRET_MISSING": "Set GAMEKEEPER_SECRET_KEY or name the settings with --config; or start in an empty folder for a new world.",
+    "NO_SECRET": "Put secret_key into gamekeeper.toml and start the server again, or take the link that it prints when it starts.",
     "PASSWORD_MISSING": "Give it with --password-file FILE, or as GAMEKEEPER_PASSWORD in the environment.",
     "INVALID_PACK": "Mend the faults above; a pack is taken whole or not at all.",
     "DEFINITION_TAKEN": "Rename it in this pack, or take it out of the other one.",

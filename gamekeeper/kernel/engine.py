@@ -338,6 +338,13 @@ class Engine:
             else:
                 self._answer(submission, None, decode_answer(submission, kept))
 
+    async def replay(self, submission: Submission) -> bool:
+        """Answer a retry from what was kept, without running it; False when nothing was."""
+        batch = [submission]
+        if submission.answer_key is not None:
+            self._replay(batch, (await self.store.load(LoadRequest(answers=[submission.answer_key]))).answers)
+        return not batch
+
     async def _settle_claims(self, batch: list[Submission], plan: Plan, load: Callable[[LoadRequest], Awaitable[Any]]) -> Plan:
         """Refuse the commands whose names are taken, and run the others again without them."""
         wanted = sorted(

@@ -297,7 +297,7 @@ def _clean(value: Any) -> Any:
     """Leave out what only Python's regular expressions need: in JSON Schema `$` never matches before a closing newline."""
     if isinstance(value, dict):
         return {
-            name: one.replace(r"(?!\n)$", "$") if name == "pattern" and isinstance(one, str) else _clean(one) for name, one in value.items()
+            name: one.replace(r"(?!\n)", "") if name == "pattern" and isinstance(one, str) else _clean(one) for name, one in value.items()
         }
     if isinstance(value, list):
         return [_clean(one) for one in value]

@@ -30,6 +30,10 @@ _BLANK: Final = frozenset(
 MOST_ARGUMENTS: Final = 5
 """Arguments that stand in an entry's first line."""
 LONGEST_ARGUMENT: Final = 48
+TIMES: Final = frozenset({"at", "until"})
+"""Fields that are times, besides those whose name ends with `_at`."""
+OLDEST_TIME: Final = 10**11
+"""Smaller numbers are no times of a game: this is 1973."""
 
 
 def shown(value: Any) -> Any:
@@ -66,7 +70,13 @@ def as_json(value: Any) -> str:
 
 
 def _reads_as_json(text: str) -> bool:
-    return not text or text[0] in '{["-0123456789' or text in ("true", "false", "null", "NaN", "Infinity")
+    if not text or text[0] in '{["':
+        return True
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def number(value: int) -> str:
@@ -111,11 +121,11 @@ def short(id: str) -> str:
 
 
 class Difference(Struct, frozen=True):
-    """One field of a changed row."""
+    """One field of a changed row; None where there was nothing."""
 
     name: str
-    before: str | None
-    after: str | None
+    before: str | Markup | None
+    after: str | Markup | None
 
 
 class ChangeView(Struct, frozen=True):
@@ -128,19 +138,26 @@ class ChangeView(Struct, frozen=True):
 
 
 def change_view(change: Changed) -> ChangeView:
-    """A changed row, with only those fields that differ when it was there before and after."""
-    before, after = change.before or {}, change.after or {}
-    verb = "added" if change.before is None else "removed" if change.after is None else "changed"
-    names = [name for name in {**before, **after} if verb != "changed" or before.get(name, _ABSENT) != after.get(name, _ABSENT)]
+    """A changed row. Of a row that was there before and after the journal keeps as `before` only what differs."""
+    before, after = change.before, change.after
     key = " · ".join(as_json(part) for part in change.key[1:])
+    if before is None and after is not None and set(after) == {"sha256"}:
+        return ChangeView(change.table, key, "appended", [])
+    verb = "added" if before is None else "removed" if after is None else "changed"
+    names = list((after or {}) if before is None else before)
     return ChangeView(change.table, key, verb, [Difference(name, _side(before, name), _side(after, name)) for name in names])
 
 
 _ABSENT: Final = object()
 
 
-def _side(row: Mapping[str, Any], name: str) -> str | None:
-    return value_text(row[name]) if name in row else None
+def _side(row: Mapping[str, Any] | None, name: str) -> str | Markup | None:
+    if row is None or name not in row:
+        return None
+    value = row[name]
+    if (name.endswith("_at") or name in TIMES) and type(value) is int and value > OLDEST_TIME:
+        return time(value)
+    return value_text(value)
 
 
 def value_text(value: Any) -> str:

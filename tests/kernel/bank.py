@@ -467,7 +467,9 @@ RECEIPTS = (
     .limit(bindparam("limit", type_=BigInteger))
 )
 _purses = schema.table(Purse)
-ALL_GOLD = select(_purses.c.account_id, _purses.c.amount).where(_purses.c.coin == bindparam("coin", type_=Text)).order_by(_purses.c.account_id)
+ALL_GOLD = (
+    select(_purses.c.account_id, _purses.c.amount).where(_purses.c.coin == bindparam("coin", type_=Text)).order_by(_purses.c.account_id)
+)
 
 
 class Wealth(Struct, frozen=True):

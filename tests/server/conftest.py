@@ -11,9 +11,7 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel.ids import new_id
 from gamekeeper.modules import sessions, users
 from gamekeeper.server import OPERATOR_SCOPE, make_app
-from tests.server import game
-
-assert game.GuildVault  # declared before a keep makes its tables
+from tests.server import game as game  # declared before a keep makes its tables
 
 ORIGIN = "http://game.test"
 _numbers = itertools.count(1)

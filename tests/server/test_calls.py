@@ -130,7 +130,8 @@ async def test_another_answer_at_the_same_version_is_sent(keep: Keep, ada: Calle
     """What is checkpointed raises no version, and still must not be hidden behind one."""
     character = (await ada.do("characters.create", {"user": ada.user, "name": "Ada"})).json()["character_id"]
     await keep.acquire(character)
-    tags, places = [], []
+    tags: list[str] = []
+    places: list[float] = []
     for x in (1.0, 2.0):
         body = {"character": character, "x": x}
         assert (await server.http.post("/v1/characters/move_to", json=body, headers=server.headers())).status_code == 200

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import os
 import subprocess
@@ -29,19 +30,17 @@ from schemathesis.specs.openapi.checks import (
 
 import gamekeeper
 from gamekeeper.kernel.commands import COMMANDS
+from gamekeeper.kernel.ids import new_id
 from gamekeeper.kernel.queries import QUERIES
 from gamekeeper.modules import sessions, users
 from gamekeeper.server import openapi
-from tests.server import game
 from tests.server.conftest import Caller
 from tests.server.running import Running
-
-assert game.GuildVault
 
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return openapi.document()
+    return openapi.document(["tests.server.game"])
 
 
 def test_every_operation_is_in_the_document(document: dict[str, Any]) -> None:
@@ -112,6 +111,14 @@ async def test_the_server_gives_the_document(anyone: Caller) -> None:
 EXAMPLES = 6
 """Requests for each operation, method and kind of data."""
 
+BOUNDS = settings(
+    max_examples=EXAMPLES,
+    phases=[Phase.generate],
+    database=None,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
 CHECKS = [content_type_conformance, negative_data_rejection, not_a_server_error, response_schema_conformance, status_code_conformance]
 
 
@@ -124,19 +131,31 @@ async def prepare(url: str) -> list[dict[str, str]]:
     return [{"authorization": f"Bearer {token}"} for token in tokens]
 
 
+def without_headers(document: dict[str, Any]) -> dict[str, Any]:
+    """Leave headers to our own tests: of the wrong ones that a machine makes, HTTP itself repairs many."""
+    left = copy.deepcopy(document)
+    del left["paths"]["/v1/guilds/explode"]
+    for item in left["paths"].values():
+        for operation in item.values():
+            operation["parameters"] = [one for one in operation.get("parameters", ()) if one["in"] != "header"]
+            operation.pop("security")
+    return left
+
+
 def test_no_request_that_a_machine_thinks_of_is_answered_against_the_document(document: dict[str, Any], tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/world.db"
     callers = itertools.cycle(asyncio.run(prepare(url)))
-    schema = schemathesis.openapi.from_dict(document)
+    schema = schemathesis.openapi.from_dict(without_headers(document))
     answered: Counter[int] = Counter()
     with Running(url) as server, requests.Session() as session:
-        for result in schema.get_all_operations():
+        results: list[Any] = list(schema.get_all_operations())
+        for result in results:
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 explore(result.ok(), mode, server.address, session, callers, answered)
         status, out, err = server.stop()
 
     assert (status, out, err) == (0, "closed\n", "")
-    assert answered[200] > 100 and answered[422] > 100, answered
+    assert min(answered[200], answered[422]) > 100, answered
 
 
 def explore(
@@ -144,11 +163,11 @@ def explore(
 ) -> None:
     """Send some requests for one operation, and check each answer against the document."""
 
-    @settings(max_examples=EXAMPLES, phases=[Phase.generate], database=None, deadline=None, derandomize=True)
-    @settings(suppress_health_check=list(HealthCheck))
+    @BOUNDS
     @given(case=operation.as_strategy(generation_mode=mode))
-    def attempt(case: schemathesis.Case) -> None:
-        answer = case.call_and_validate(base_url=address, session=session, headers=next(callers), checks=CHECKS)
+    def attempt(case: Any) -> None:
+        headers = {**next(callers), "idempotency-key": new_id(), "x-reason": "test"}
+        answer = case.call_and_validate(base_url=address, session=session, headers=headers, checks=CHECKS)
         answered[answer.status_code] += 1
 
     with contextlib.suppress(Unsatisfiable, SkipTest):  # an operation without arguments has no wrong ones

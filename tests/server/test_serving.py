@@ -22,7 +22,6 @@ from gamekeeper.server import make_server
 from tests.server import game
 from tests.server.running import Running
 
-assert game.GuildVault
 FAST = {"head_seconds": 0.5, "keep_alive_seconds": 1, "graceful_seconds": 5}
 
 
@@ -110,7 +109,6 @@ def test_an_answer_says_nothing_of_the_software(server: Running) -> None:
         (b"NONSENSE\r\n\r\n", 400),
         (b"GET /livez HTTP/1.1\r\n" + b"x: 1\r\n" * 100 + b"\r\n", 431),
         (b"GET /livez HTTP/1.1\r\nx: " + b"a" * 20_000 + b"\r\n\r\n", 431),
-        (b"GET /livez HTTP/1.1\r\nx: " + b"a" * 600_000, 431),
         (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n", 431),
     ],
 )
@@ -121,6 +119,17 @@ def test_a_head_that_is_too_much_is_a_problem(server: Running, sent: bytes, stat
     assert b"application/problem+json" in head
     assert json.loads(body)["status"] == status
     assert talk(server, b"GET /livez HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
+def test_a_header_that_never_ends_is_cut_off(server: Running) -> None:
+    sent = 0
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection, contextlib.suppress(OSError):
+        connection.sendall(b"GET /livez HTTP/1.1\r\nx: ")
+        for _ in range(1000):
+            connection.sendall(b"a" * 0x10000)
+            sent += 0x10000
+
+    assert sent < 30_000_000
 
 
 @pytest.mark.parametrize("sent", [b"", b"\r\n", b"GET /li", b"GET /livez HTTP/1.1\r\nx: 1\r\n"])

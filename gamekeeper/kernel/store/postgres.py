@@ -84,6 +84,8 @@ class PostgresStore:
         self._lock_timeout_seconds = lock_timeout_seconds
         self._allow_unsafe = allow_unsafe
         self._pool: Any = None
+        # asyncpg's pool lets the task that gave a connection back take it again past those that wait; this is first come, first served.
+        self._turns = asyncio.Semaphore(pool_size)
         self._compiled: dict[int, schema.Compiled] = {}
         self._texts: dict[Any, str] = {}
 
@@ -157,18 +159,19 @@ class PostgresStore:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
         """A connection; failing to get one means that nothing was done."""
-        try:
-            connection = await self._pool.acquire(timeout=self._statement_timeout_seconds)
-        except (*_GONE, asyncpg.PostgresError) as error:
-            raise Unreachable(str(error) or type(error).__name__) from error
-        try:
-            yield connection
-        except (OutcomeUnknown, Unreachable):
-            # Whatever state it is in, nobody may meet it again in the pool.
-            _terminate(connection)
-            raise
-        finally:
-            await _give_back(self._pool, connection)
+        async with self._turns:
+            try:
+                connection = await self._pool.acquire(timeout=self._statement_timeout_seconds)
+            except (*_GONE, asyncpg.PostgresError) as error:
+                raise Unreachable(str(error) or type(error).__name__) from error
+            try:
+                yield connection
+            except (OutcomeUnknown, Unreachable):
+                # Whatever state it is in, nobody may meet it again in the pool.
+                _terminate(connection)
+                raise
+            finally:
+                await _give_back(self._pool, connection)
 
     async def load(self, request: LoadRequest) -> LoadResult:
         """Read what a batch needs, from one moment, in one round trip."""

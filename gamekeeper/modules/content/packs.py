@@ -36,6 +36,7 @@ Id = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$(?!\n)", description="a
 Label = Annotated[
     str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)", description="1 to 80 characters, no control characters")
 ]
+Digest = Annotated[str, Meta(min_length=1, max_length=128, description="SHA-256 over the pack's content")]
 Natural = Annotated[int, Meta(ge=0, le=gate.MAX_INTEGER)]
 Amount = Annotated[int, Meta(ge=-gate.MAX_INTEGER, le=gate.MAX_INTEGER)]
 Level = Annotated[int, Meta(ge=0, le=10_000)]
@@ -71,14 +72,14 @@ class ItemDefinition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             msgspec.structs.force_setattr(self, "max_stack", MAX_STACK if self.stackable else 1)
 
 
-class Pack(msgspec.Struct, frozen=True):
+class Pack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One version of a set of definitions."""
 
-    id: str
-    version: str
-    title: str
+    id: Id
+    version: Label
+    title: Label
     items: tuple[ItemDefinition, ...]
-    digest: str
+    digest: Digest
     """SHA-256 over the content; the same however the items are spread over files and ordered in them."""
 
 

@@ -7,15 +7,14 @@ from msgspec import Meta
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import EpochMs, JsonObject, Key, OwnedBy, Record
 
+from .packs import Digest, Label
 from .packs import Id as AuthoredId
-from .packs import Label
 
 DefinitionId = AuthoredId
 ContentId = Annotated[Id, OwnedBy("content")]
 """The owner of all definitions."""
 
 DefinitionKind = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,31}(?!\n)$", description="what is defined: item, quest ...")]
-Digest = Annotated[str, Meta(min_length=1, max_length=128, description="SHA-256 over the pack's content")]
 
 
 class Definition(Record, table="definitions"):

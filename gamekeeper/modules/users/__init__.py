@@ -1,6 +1,6 @@
 """Users: who somebody is - name, password, role - and no fact of the game."""
 
-from .commands import Guest, Registered, add_guest, alive, create_guest, free_guest_name, register
+from .commands import Guest, Registered, add_guest, alive, create_guest, free_guest_name, register, set_role
 from .errors import NameInvalid, UserNotFound
 from .passwords import GivenPassword, Password, hash_password, outdated, verify_password
 from .queries import UserView, find, list_users, named, show
@@ -41,6 +41,7 @@ __all__ = [
     "outdated",
     "read_name",
     "register",
+    "set_role",
     "show",
     "verify_password",
     "visible",

@@ -15,7 +15,7 @@ from . import passwords, rules
 from .errors import UserNotFound
 from .passwords import Password
 from .queries import CLAIM_HOLDER
-from .records import NewUserId, TimeZone, User, Username
+from .records import NewUserId, Role, TimeZone, User, UserId, Username
 
 GUEST_TRIES = 20
 """How many numbers are tried before guests get longer ones."""
@@ -135,3 +135,14 @@ def create_guest(ctx: Context, *, user: NewUserId | None = None) -> Guest:
     """
     row = add_guest(ctx, user, ctx.found)
     return Guest(row.user_id, row.username, row.guest_expires_at or ctx.now)
+
+
+@command(touches=[User], access="operator")
+def set_role(ctx: Context, *, user: UserId, role: Role) -> None:
+    """Give a user another role.
+
+    Raises: USER_NOT_FOUND.
+    """
+    row = alive(ctx, user)
+    if row.role != role:
+        ctx.change(row, role=role, updated_at=ctx.now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 from msgspec import Struct
@@ -15,11 +16,11 @@ from gamekeeper.kernel import history
 from gamekeeper.kernel.commands import COMMANDS
 from gamekeeper.kernel.queries import Page, Root
 from gamekeeper.modules import characters, content, items, trades
+from gamekeeper.studio import queries
+from gamekeeper.studio.asking import PAGE, id_of, keep_of, wants_part, word
+from gamekeeper.studio.bag import Bag, bags_of
+from gamekeeper.studio.rendering import page
 
-from .. import queries
-from ..asking import PAGE, id_of, keep_of, wants_part, word
-from ..bag import Bag, bags_of
-from ..rendering import page
 from .edits import Draft, change, new_drafts
 
 ENTRIES: Final = 25
@@ -93,7 +94,8 @@ async def answer(request: Request, drafts: dict[str, Draft], status: int = 200) 
     keep, id = keep_of(request), id_of(request)
     sheet = await read_sheet(keep, id)
     traded = await keep.ask(trades.of_character(character=id, limit=TRADES))
-    timeline = await _timeline(request, id, [id for one in traded.items for id in (one.initiator_id, one.receiver_id)], sheet.character.user_id)
+    others = {owner for one in traded.items for owner in (one.initiator_id, one.receiver_id)}
+    timeline = await _timeline(request, id, others | ({sheet.character.user_id} if sheet.character.user_id else set()))
     return page(
         request,
         "character.html",
@@ -114,12 +116,12 @@ GRANTABLE: Final = ("inventory", "pouch", "bank:0")
 """Where an operator puts things, and takes them from."""
 
 
-async def _timeline(request: Request, id: str, others: list[str] | None = None, user: str | None = None) -> dict[str, Any]:
+async def _timeline(request: Request, id: str, others: AbstractSet[str] = frozenset()) -> dict[str, Any]:
     keep, command = keep_of(request), word(request, "command")
     found: Page[history.HistoryEntry] = await keep.ask(
         history.timeline(owner=id, limit=ENTRIES, cursor=word(request, "cursor") or None, command=command or None)
     )
-    ids = {owner for entry in found.items for owner in entry.owners} | set(others or ()) | ({user} if user else set())
+    ids = {id, *others, *(owner for entry in found.items for owner in entry.owners)}
     return {
         "timeline": found,
         "owner": id,
@@ -132,7 +134,7 @@ async def _timeline(request: Request, id: str, others: list[str] | None = None, 
 async def owner(request: Request) -> Response:
     """Any other owner: a user, a world, the content; its root row and its timeline."""
     keep, id = keep_of(request), id_of(request)
-    timeline = await _timeline(request, id, [id])
+    timeline = await _timeline(request, id)
     if wants_part(request):
         return page(request, "timeline_part.html", **timeline)
     root = await keep.reader.root(id)

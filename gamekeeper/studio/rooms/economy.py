@@ -15,11 +15,10 @@ from starlette.routing import Route
 
 from gamekeeper.keep import Keep
 from gamekeeper.modules import content, items
-
-from .. import queries
-from ..asking import keep_of, word
-from ..bag import piece_of
-from ..rendering import page
+from gamekeeper.studio import queries
+from gamekeeper.studio.asking import keep_of, word
+from gamekeeper.studio.bag import piece_of
+from gamekeeper.studio.rendering import page
 
 FRESH_SECONDS: Final = 30.0
 """How long a balance is shown again before every holding and movement is read anew."""
@@ -97,7 +96,9 @@ async def index(request: Request) -> Response:
     balance = await ledger_of(request).balance()
     known = keep.reader.definitions(content.ItemDefinition)
     rows = balance.economy.items
-    chosen = word(request, "item") or max(rows, key=lambda row: (row.minted, row.item)).item if rows else ""
+    # What comes and goes says more than what only came.
+    liveliest = max(rows, key=lambda row: (min(row.minted, row.burned), row.minted, row.item), default=None)
+    chosen = word(request, "item") or (liveliest.item if liveliest is not None else "")
     chart = chart_of(await queries.days(keep.reader, item=chosen)) if chosen else chart_of([])
     recent = [(day_text(day), *rest) for day, *rest in zip(chart.days, chart.minted, chart.burned, chart.supply, strict=True)]
     return page(

@@ -14,10 +14,9 @@ from gamekeeper.errors import GameError, InvalidArgument, KeyReused
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.ids import new_id
 from gamekeeper.modules import characters, items
-
-from ..asking import STATUS, id_of, keep_of
-from ..guard import session_of, visit
-from ..rendering import go_to
+from gamekeeper.studio.asking import STATUS, id_of, keep_of
+from gamekeeper.studio.guard import session_of, visit
+from gamekeeper.studio.rendering import go_to
 
 SHORTEST_REASON: Final = 3
 LONGEST_REASON: Final = 1_000
@@ -93,9 +92,7 @@ def _rename(character: str, typed: dict[str, str]) -> Call[Any]:
 
 def _grant(character: str, typed: dict[str, str]) -> Call[Any]:
     place: Any = typed.get("container", "inventory")
-    return items.grant(
-        holder=character, item=typed.get("item", "").strip(), quantity=_quantity(typed), source=ACCOUNT, container=place
-    )
+    return items.grant(holder=character, item=typed.get("item", "").strip(), quantity=_quantity(typed), source=ACCOUNT, container=place)
 
 
 def _remove(character: str, typed: dict[str, str]) -> Call[Any]:
@@ -110,4 +107,4 @@ def _done(form: str, typed: dict[str, str], result: Any) -> str:
     if form == "rename":
         return f"Renamed from {result.before} to {result.after}."
     verb = "Granted" if form == "grant" else "Removed"
-    return f"{verb} {_quantity(typed):,} × {typed['item'].strip()}."
+    return f"{verb} {_quantity(typed):,} \u00d7 {typed['item'].strip()}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from starlette.requests import Request
@@ -16,11 +16,10 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel import history
 from gamekeeper.kernel.store.base import TryAgain, Unreachable
 from gamekeeper.modules import content, trades
-
-from .. import queries
-from ..asking import is_id, keep_of, word
-from ..problems import PROBLEMS
-from ..rendering import go_to, page
+from gamekeeper.studio import queries
+from gamekeeper.studio.asking import is_id, keep_of, word
+from gamekeeper.studio.problems import PROBLEMS
+from gamekeeper.studio.rendering import go_to, page
 
 SHOWN: Final = 8
 """Rows of each short list."""
@@ -95,7 +94,7 @@ async def live(request: Request) -> Response:
     return page(request, "home_live.html", **await _live(request, keep_of(request)))
 
 
-async def _live(request: Request, keep: Keep) -> dict[str, object]:
+async def _live(request: Request, keep: Keep) -> dict[str, Any]:
     entries = (await keep.ask(history.newest(limit=SHOWN))).items
     latest = (await keep.ask(trades.list_trades(limit=SHOWN))).items
     ids = [entry.origin_id for entry in entries] + [id for trade in latest for id in (trade.initiator_id, trade.receiver_id)]

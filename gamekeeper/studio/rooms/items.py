@@ -11,11 +11,11 @@ from starlette.routing import Route
 
 from gamekeeper.kernel.queries import Page, read_cursor, write_cursor
 from gamekeeper.modules import content, items
+from gamekeeper.studio import queries
+from gamekeeper.studio.asking import PAGE, id_of, keep_of, word
+from gamekeeper.studio.bag import Definitions, piece_of
+from gamekeeper.studio.rendering import page
 
-from .. import queries
-from ..asking import PAGE, id_of, keep_of, word
-from ..bag import Definitions, piece_of
-from ..rendering import page
 from .economy import ledger_of
 
 

@@ -8,10 +8,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gamekeeper.kernel import history
-
-from .. import queries
-from ..asking import id_of, keep_of, wants_part, word
-from ..rendering import page
+from gamekeeper.studio import queries
+from gamekeeper.studio.asking import id_of, keep_of, wants_part, word
+from gamekeeper.studio.rendering import page
 
 ENTRIES = 40
 

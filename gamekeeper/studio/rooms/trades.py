@@ -11,11 +11,10 @@ from starlette.routing import Route
 
 from gamekeeper.kernel import history
 from gamekeeper.modules import content, trades
-
-from .. import queries
-from ..asking import PAGE, id_of, keep_of, word
-from ..bag import Definitions, Piece, piece_of
-from ..rendering import page
+from gamekeeper.studio import queries
+from gamekeeper.studio.asking import PAGE, id_of, keep_of, word
+from gamekeeper.studio.bag import Definitions, Piece, piece_of
+from gamekeeper.studio.rendering import page
 
 
 class Side(Struct, frozen=True):

@@ -1,0 +1,184 @@
+"""The nth call of the store fails, for n = 1, 2, 3 ... until nothing is left to fail: all or nothing, and the key tells which."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from gamekeeper.config import Settings, settings_from
+from gamekeeper.errors import StoreUnavailable
+from gamekeeper.keep import Keep, import_modules, make_store
+from gamekeeper.kernel.clock import SystemClock
+from gamekeeper.kernel.commands import Call
+from gamekeeper.kernel.verify import verify
+from gamekeeper.modules import items, trades
+from tests.crash.faults import FAULTS, Fault, FaultyStore
+from tests.modules import scene
+
+MOST_CALLS = 40
+"""More than any command needs; a loop that came so far would never end."""
+
+
+class Case:
+    """One command, ready to be done on fresh owners."""
+
+    def __init__(self, call: Call[Any], owners: Sequence[str]) -> None:
+        self.call = call
+        self.owners = owners
+
+
+Prepare = Callable[[Keep, str], Awaitable[Case]]
+
+
+async def grant(keep: Keep, tag: str) -> Case:
+    (ada,) = await scene.people(keep, f"Ada {tag}")
+    return Case(items.grant(holder=ada, item="arrow", quantity=7, source="loot"), [ada])
+
+
+async def swap(keep: Keep, tag: str) -> Case:
+    ada, bob = await scene.people(keep, f"Ada {tag}", f"Bob {tag}")
+    await keep.do(items.grant(holder=ada, item="arrow", quantity=7, source="loot"))
+    await keep.do(items.grant(holder=bob, item="crown", quantity=1, source="loot"))
+    call = items.swap(first=ada, second=bob, first_gives="arrow", first_quantity=5, second_gives="crown", second_quantity=1)
+    return Case(call, [ada, bob])
+
+
+async def equip(keep: Keep, tag: str) -> Case:
+    (ada,) = await scene.people(keep, f"Ada {tag}")
+    await keep.do(items.grant(holder=ada, item="crown", quantity=1, source="loot"))
+    return Case(items.equip(character=ada, slot=0), [ada])
+
+
+async def complete_trade(keep: Keep, tag: str) -> Case:
+    ada, bob = await scene.people(keep, f"Ada {tag}", f"Bob {tag}")
+    await keep.do(items.grant(holder=ada, item="arrow", quantity=7, source="loot"))
+    await keep.do(items.grant(holder=bob, item="crown", quantity=1, source="loot"))
+    made = await keep.do(trades.request(initiator=ada, receiver=bob))
+    id = made.trade_id
+    await keep.do(trades.respond(character=bob, trade=id, accept=True))
+    await keep.do(trades.offer(character=ada, trade=id, items=[trades.OfferedItem(slot=0, quantity=4)]))
+    state = await keep.do(trades.offer(character=bob, trade=id, items=[trades.OfferedItem(slot=0, quantity=1)]))
+    await keep.do(trades.accept(character=ada, trade=id, revision=state.revision))
+    state = await keep.do(trades.accept(character=bob, trade=id, revision=state.revision))
+    await keep.do(trades.accept(character=ada, trade=id, revision=state.revision))
+    return Case(trades.accept(character=bob, trade=id, revision=state.revision), [ada, bob])
+
+
+COMMANDS: tuple[Prepare, ...] = (grant, swap, equip, complete_trade)
+
+
+@asynccontextmanager
+async def faulty(url: str) -> AsyncIterator[tuple[Keep, FaultyStore]]:
+    """A keep over a store that can be told to fail, with renewals and flushes so rare that only the command calls it."""
+    import_modules()
+    settings: Settings = settings_from({"url": url, "allow_unsafe_postgres": True, "deadline_seconds": 0.4, "checkpoint_seconds": 3600})
+    store = FaultyStore(make_store(settings))
+    keep = Keep(settings, store, SystemClock())  # type: ignore[arg-type]
+    await keep.start(create=True)
+    try:
+        await scene.stock(keep)
+        yield keep, store
+    finally:
+        await keep.close()
+
+
+async def lying(keep: Keep, owners: Sequence[str]) -> list[Any]:
+    """Everything that these owners hold, from the database."""
+    return [
+        sorted((row.container, row.slot, row.item, row.quantity, row.item_uid or "") for row in await keep.ask(items.inventory(holder=one)))
+        for one in owners
+    ]
+
+
+async def outcome(prepare: Prepare, keep: Keep, tag: str) -> list[Any]:
+    """What the command leaves when nothing fails, without the ids of unique items."""
+    case = await prepare(keep, tag)
+    await keep.do(case.call)
+    return _without_ids(await lying(keep, case.owners))
+
+
+def _without_ids(held: list[Any]) -> list[Any]:
+    return [[(*row[:4], bool(row[4])) for row in rows] for rows in held]
+
+
+async def once(keep: Keep, store: FaultyStore, prepare: Prepare, tag: str, nth: int, fault: Fault, *, warm: bool, times: int) -> Any:
+    """Do the command with a fault in it; gives whether the fault fired, and how things lay before and after."""
+    case = await prepare(keep, tag)
+    before = await lying(keep, case.owners)
+    if not warm:
+        for owner in case.owners:
+            keep.runner.cache.drop(owner)
+    store.fail(nth, fault, times=times)
+    task = asyncio.ensure_future(keep.do(case.call, key=tag))
+    store.on_caller_gone = lambda: (task.cancel(), None)[1]
+    first = None
+    try:
+        first = await task
+    except StoreUnavailable:
+        pass
+    except asyncio.CancelledError:
+        # The command goes its own way; only its caller is gone.
+        while keep.engine._busy:
+            await asyncio.sleep(0.002)
+    fired = store.fired
+    store.fail(0, fault, times=0)
+    between = await lying(keep, case.owners)
+    again = await keep.do(case.call, key=tag)
+    after = await lying(keep, case.owners)
+    assert between in (before, after)  # all or nothing
+    if first is not None:
+        assert between == after
+        assert first == again  # the key answers as the first time
+    return fired, _without_ids(after)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("prepare", COMMANDS, ids=lambda prepare: prepare.__name__)
+async def test_a_fault_at_any_call_leaves_all_or_nothing(database_url: str, prepare: Prepare) -> None:
+    points = 0
+    async with faulty(database_url) as (keep, store):
+        expected = await outcome(prepare, keep, "sample")
+        # Rows in the cache and one fault; or nothing in the cache and three faults in a row, so that the slow way is faulty too.
+        for (warm, times), fault in itertools.product(((True, 1), (False, 3)), FAULTS):
+            nth, fired = 0, True
+            while fired:
+                nth += 1
+                assert nth < MOST_CALLS
+                tag = f"{fault.replace('_', '')} {times} {nth}"
+                fired, after = await once(keep, store, prepare, tag, nth, fault, warm=warm, times=times)
+                assert after == expected, tag
+                points += fired
+        await scene.adds_up(keep)
+        assert (await verify(keep)).problems == []
+        if keep.store.dialect == "postgresql":
+            pool = store.real._pool  # type: ignore[attr-defined]
+            assert pool.get_idle_size() == pool.get_size()
+        else:
+            assert not store.real._connection.in_transaction  # type: ignore[attr-defined]
+    print(f"{prepare.__name__}: {points} faults fired")
+    assert points > 2 * len(FAULTS)
+
+
+async def test_a_store_that_never_comes_back_is_said_to_be_unavailable_and_the_key_still_tells(database_url: str) -> None:
+    async with faulty(database_url) as (keep, store):
+        for fault in ("unreachable", "lost_before", "lost_after"):
+            case = await swap(keep, fault.replace("_", ""))
+            before = await lying(keep, case.owners)
+            store.fail(1, fault, times=1_000_000)  # type: ignore[arg-type]
+            with pytest.raises(StoreUnavailable):
+                await keep.do(case.call, key=fault)
+            store.fail(0, "unreachable", times=0)
+
+            between = await lying(keep, case.owners)
+            answer = await keep.do(case.call, key=fault)
+            after = await lying(keep, case.owners)
+
+            assert after != before
+            assert between == (after if fault == "lost_after" else before)
+            assert answer.first_slots == [1]
+            assert answer.second_slots == [0]
+        await scene.adds_up(keep)
+        assert (await verify(keep)).problems == []
