@@ -14,9 +14,21 @@ SheetId = Annotated[Id, OwnedBy("character")]
 NewSheetId = Annotated[Id, OwnedBy("character", creates=True)]
 Text = Annotated[str, Meta(max_length=200)]
 
-SKILLS = (
-    "attack strength defense constitution ranged prayer woodcutting mining fishing firemaking cooking smithing agility".split()
-)
+SKILLS = [
+    "attack",
+    "strength",
+    "defense",
+    "constitution",
+    "ranged",
+    "prayer",
+    "woodcutting",
+    "mining",
+    "fishing",
+    "firemaking",
+    "cooking",
+    "smithing",
+    "agility",
+]
 
 
 class Sheet(Record, table="bench_sheets", durability="checkpoint"):

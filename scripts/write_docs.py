@@ -174,15 +174,11 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def errors_page() -> str:
     """Give what docs/errors.md says of each kind and code."""
     parts: list[str] = []
-    known = error_classes()
+    known = [one for one in error_classes() if issubclass(one, GameError)]
     for kind in Kind:
-        rows = [_error(one) for one in known if issubclass(one, GameError) and one.kind is kind]
+        rows = [_error(one) for one in known if one.kind is kind]
         parts += [f"## {kind.value.replace('_', ' ').capitalize()}", f"HTTP {STATUS[kind]} unless the table says otherwise. {ADVICE[kind]}"]
         parts.append(_table(("code", "HTTP", "meaning", "facts", "what to do"), rows))
-    others = [one for one in known if not issubclass(one, GameError)]
-    if others:
-        parts += ["## In files", "Raised while a file is read, before any command is made; they carry a code and no HTTP status."]
-        parts.append(_table(("code", "meaning", "what to do"), [(f"`{code_of(one)}`", first_line(one), _advice(one)) for one in others]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -203,7 +199,6 @@ PARTICULAR = {
     "CONSTRAINT_VIOLATED": "Only this command failed. A rule that the code should have checked is missing there: report it.",
     "IDEMPOTENCY_KEY_REUSED": "Use a new key. If `problem` says that the answer was not kept, the command was done the first time.",
     "INVALID_JSON": "`path` names the place, `problem` the rule. HTTP 400 for `syntax` and `not_utf8`, 413 for `too_large`.",
-    "INVALID_PACK": "`faults` lists every fault with its file and place.",
     "NAME_TAKEN": "Ask for another name.",
     "OWNER_LEASED": "Send the command to the game server that holds the lease, wait for its end, or act as an operator.",
     "SAVE_FAILING": "Wait until the owner's checkpoint is saved; see the log for why it is not.",
@@ -245,7 +240,7 @@ def code_of(error: type[Exception]) -> Any:
 
 
 def _error(one: type[GameError]) -> Sequence[str]:
-    status = str(one.status) if issubclass(one, HttpError) else ""
+    status = str(one.status) if issubclass(one, HttpError) else "command line" if ".cli." in one.__module__ else ""
     annotations = [python_inspect.get_annotations(kind) for kind in reversed(one.__mro__)]
     facts = [name for found in annotations for name, hint in found.items() if "ClassVar" not in str(hint)]
     return (

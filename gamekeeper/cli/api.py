@@ -24,9 +24,10 @@ REASON: Final = "gamekeeper demo"
 class Problem(Exception):
     """The server said no, by a code."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: str, facts: dict[str, Any] | None = None) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
+        self.facts = facts or {}
 
 
 class Tally:
@@ -36,6 +37,7 @@ class Tally:
         self.started_at = time.monotonic()
         self.done: Counter[str] = Counter()
         self.problems: Counter[str] = Counter()
+        self.trades = 0
         self.sent_again = 0
 
     @property
@@ -138,6 +140,7 @@ def _result(answer: httpx2.Response) -> Any:
         return answer.json()
     try:
         said = answer.json()
-        raise Problem(str(said["code"]), str(said.get("detail", said.get("title", ""))))
+        code, detail = str(said["code"]), str(said["detail"])
     except (ValueError, KeyError, TypeError):
         raise Problem(f"HTTP_{answer.status_code}", "no answer of a Gamekeeper server") from None
+    raise Problem(code, detail, said)

@@ -20,6 +20,8 @@ HEAPS: Final = 500
 """Heaps on the ground that are remembered."""
 COOLDOWN_SECONDS: Final = 3.5
 """How long to wait between two requests for a trade; the server insists on 3."""
+ODDS: Final = (8, 2, 3, 2, 2, 6)
+"""How often a bot gathers, equips, uses up, drops, picks up and trades."""
 CANCELLED: Final = 0.1
 """How often a bot thinks better of a trade."""
 
@@ -54,6 +56,9 @@ class Bot:
         self.number = number
         self.busy = asyncio.Lock()
         """held while the bot acts, so that a trade has it to itself"""
+        self.plays = False
+        self.wanted = False
+        """whether it is in a trade, or about to be"""
         self.token = self.user = self.session = self.character = ""
         self._may_ask_at = 0.0
 
@@ -77,14 +82,17 @@ class Bot:
         raise Problem("NAME_TAKEN", "no free name was found for a bot")
 
     async def leave(self) -> None:
-        """End the session."""
+        """End the session, once nobody trades with this bot."""
+        async with self.busy:
+            self.plays = False
         await self._do("sessions.revoke", user=self.user, session_id=self.session)
 
     async def play(self, stop: asyncio.Event) -> None:
         """Do one thing after another until told to stop. That the world says no to some of it is part of the game."""
         acts: Sequence[Callable[[], Awaitable[None]]] = (self.gather, self.equip, self.use_up, self.drop, self.pick_up, self.trade)
+        self.plays = True
         while not stop.is_set():
-            act = self.luck.choices(acts, (8, 2, 3, 2, 2, 2))[0]
+            act = self.luck.choices(acts, ODDS)[0]
             try:
                 if act == self.trade:
                     await self.trade()
@@ -139,19 +147,33 @@ class Bot:
     async def trade(self) -> None:
         """Trade with another bot that has nothing else to do."""
         now = asyncio.get_running_loop().time()
-        others = [one for one in self.game.bots if one is not self and one.character and not one.busy.locked()]
-        if self.busy.locked() or not others or now < self._may_ask_at:
+        others = [one for one in self.game.bots if one is not self and one.plays and not one.wanted]
+        if self.wanted or not others or now < self._may_ask_at:
             return
         self._may_ask_at = now + COOLDOWN_SECONDS
         other = self.luck.choice(others)
-        # The lower number first, so that two bots never wait for each other.
-        first, second = sorted((self, other), key=lambda one: one.number)
-        async with first.busy, second.busy:
-            await self._trade_with(other)
+        self.wanted = other.wanted = True
+        try:
+            # The lower number first, so that bots never wait for each other in a circle.
+            first, second = sorted((self, other), key=lambda one: one.number)
+            async with first.busy, second.busy:
+                if other.plays:
+                    await self._trade_with(other)
+        finally:
+            self.wanted = other.wanted = False
 
     async def _trade_with(self, other: "Bot") -> None:
         trade = (await self._do("trades.request", initiator=self.character, receiver=other.character))["trade_id"]
+        try:
+            await self._agree(other, trade)
+        except Problem:
+            # Nobody waits in a trade that came to nothing.
+            await self._do("trades.cancel", character=self.character, trade=trade)
+            raise
+
+    async def _agree(self, other: "Bot", trade: str) -> None:
         await other._do("trades.respond", character=other.character, trade=trade, accept=True)
+        state: dict[str, Any] = {}
         for side in (self, other):
             state = await side._do("trades.offer", character=side.character, trade=trade, items=await side._offer())
         if self.luck.random() < CANCELLED:
@@ -161,6 +183,7 @@ class Bot:
             revision = state["revision"]
             for side in (self, other):
                 state = await side._do("trades.accept", character=side.character, trade=trade, revision=revision)
+        self.game.api.tally.trades += state["status"] == "completed"
 
     async def _offer(self) -> list[dict[str, Any]]:
         rows = [row for row in await self._carried() if self._knows(row) and self.game.things[row["item"]].tradeable]
@@ -179,10 +202,10 @@ class Bot:
     def _one_of(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         return self.luck.choice(rows) if rows else None
 
-    async def _do(self, name: str, **arguments: Any) -> Any:
+    async def _do(self, name: str, /, **arguments: Any) -> Any:
         return await self.game.api.do(name, self.token, **arguments)
 
-    async def _serve(self, name: str, **arguments: Any) -> Any:
+    async def _serve(self, name: str, /, **arguments: Any) -> Any:
         """What only a game server may do: value comes and goes by its word, not by a player's."""
         return await self.game.api.do(name, self.game.server_key, **arguments)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import uuid_utils
 from msgspec import Meta
 
-# Foreign ids are allowed on import, so this is wider than a UUID. ":" is kept for named accounts ("mint:loot").
+# Foreign ids are allowed on import, so this is wider than a UUID. ":" is kept for named accounts ("mint:<source>").
 # `(?!\n)` because Python's `$` also matches before a closing newline.
 ID_PATTERN = r"^[A-Za-z0-9_.\-]{1,64}(?!\n)$"
 Id = Annotated[str, Meta(min_length=1, max_length=64, pattern=ID_PATTERN, description="an identifier, UUIDv7 by default")]

@@ -1,7 +1,6 @@
 """The application: from a request to one call of the keep, and back."""
 
 import asyncio
-import hashlib
 import logging
 import math
 import time
@@ -44,6 +43,7 @@ from .problems import (
 )
 from .requests import Buffered, ClientGone, Request, calls_of, object_of
 from .routes import PREFIX, Route, routes
+from .tags import NotingReader, tag_of
 
 LOG = logging.getLogger("gamekeeper.server")
 
@@ -52,7 +52,6 @@ BATCH: Final = PREFIX + "batch"
 OPENAPI: Final = PREFIX + "openapi.json"
 LAST_WORDS_SECONDS: Final = 1.0
 """How long the answer to a request that ran out of time may take to be sent."""
-TAG_BYTES: Final = 8
 
 _ENCODE = msgspec.json.Encoder().encode
 _JSON_HEADERS: Final = (b"content-type", b"application/json")
@@ -85,6 +84,8 @@ class Front:
         self._metrics = Metrics(keep)
         self._buffered = Buffered(limits.max_buffered_bytes)
         self._openapi: bytes | None = None
+        self._loading: set[str] = set()
+        """queries known to load their owner whole, its version with it"""
         self._touching: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._special: dict[str, Special] = {
@@ -247,17 +248,30 @@ class Front:
         ask = Ask(query, await self._arguments(request, route, query))
         await authorize(self._keep.reader, caller, query, ask.arguments)
         owner = None if route.owner is None else getattr(ask.arguments, route.owner)
-        # Read before the answer: a version that is too old is found out by If-Match, one that is too new would not be.
-        version = await self._version(owner) if isinstance(owner, str) else None
+        if not isinstance(owner, str):
+            return _success(await self._keep.ask(ask))
+        result, version = await self._ask_with_version(ask, owner)
         expected = request.expected_version()
         if expected is not None and version is not None and expected != version:
             raise VersionConflict(expected=expected, current=version)
-        status, headers, body = _success(await self._keep.ask(ask))
+        status, headers, body = _success(result)
         if version is None:
             return status, headers, body
-        tag = b'"v%d-%s"' % (version, hashlib.blake2b(body, digest_size=TAG_BYTES).hexdigest().encode())
+        tag = tag_of(version, body)
         headers.append((b"etag", tag))
         return (304, headers[1:], b"") if request.method != "POST" and request.knows(tag) else (status, headers, body)
+
+    async def _ask_with_version(self, ask: Ask[Any], owner: str) -> tuple[Any, int | None]:
+        """Ask, and tell the owner's version from before what was read. Queries that load their owner need no read for it."""
+        name = ask.query.name
+        version = None if name in self._loading else await self._keep.version(owner)
+        reader = NotingReader(self._keep.reader, owner)
+        result = await ask.run(reader.as_reader())
+        if reader.version is None:
+            self._loading.discard(name)
+            return result, version
+        self._loading.add(name)
+        return result, reader.version
 
     async def _arguments(self, request: Request, route: Route, query: Query[Any, Any]) -> Struct:
         if request.method == "POST":
@@ -269,10 +283,6 @@ class Front:
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidArgument(path=f"/{name}", problem="a number must be finite")
         return arguments
-
-    async def _version(self, owner: str) -> int | None:
-        state = self._keep.runner.cache.peek(owner)
-        return await self._keep.version(owner) if state is None else state.version
 
     # Sessions and keys last on by use
 

@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
@@ -22,6 +21,7 @@ from tests.crash.raw import raw
 
 COMMANDS = 150
 TASKS = 4
+CONTROL_POINTS = 60
 VERIFY_EVERY = 20
 """Reading every chain takes longer than reading the tables; one wreck in so many is verified whole."""
 
@@ -104,12 +104,13 @@ async def test_no_power_cut_loses_what_was_acknowledged(tmp_path: Path, pytestco
 
 
 @pytest.mark.timeout(300)
-async def test_without_syncs_the_loss_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pragmas: tuple[Any, ...] = tuple(one.replace("synchronous = FULL", "synchronous = OFF") for one in sqlite._WRITER_PRAGMAS)
+@pytest.mark.parametrize(("synchronous", "fault"), [("NORMAL", "lost"), ("OFF", "corrupt")])
+async def test_with_fewer_syncs_the_loss_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synchronous: str, fault: str) -> None:
+    pragmas = tuple(one.replace("synchronous = FULL", f"synchronous = {synchronous}") for one in sqlite._WRITER_PRAGMAS)
     assert pragmas != sqlite._WRITER_PRAGMAS
     monkeypatch.setattr(sqlite, "_WRITER_PRAGMAS", pragmas)
 
-    found, _, _ = await all_faults(tmp_path, 60)
+    found, _, _ = await all_faults(tmp_path, CONTROL_POINTS)
 
-    print(f"control: {dict(found)}")
-    assert found["lost"] + sum(count for fault, count in found.items() if fault.startswith("corrupt")) > 10
+    print(f"synchronous = {synchronous}: {dict(found)}")
+    assert sum(count for name, count in found.items() if name.startswith(fault)) > CONTROL_POINTS // 10

@@ -86,15 +86,21 @@ class WatchedKeep(Keep):
     watched: Watched
 
 
-@asynccontextmanager
-async def open_bank(url: str, *, clock: Clock | None = None, **words: Any) -> AsyncIterator[WatchedKeep]:
-    """A keep on a database, with the bank in it and its store watched; several may be open on one database."""
+async def start_bank(url: str, *, clock: Clock | None = None, **words: Any) -> WatchedKeep:
+    """Open a keep on a database, with the bank in it and its store watched; whoever opens it closes it."""
     settings = settings_from({"url": url, "modules": (bank.__name__,), "allow_unsafe_postgres": True, **words})
     import_modules(settings.modules)
     watched = Watched(make_store(settings))
     keep = WatchedKeep(settings, watched, clock or SystemClock())
     keep.watched = watched
     await keep.start(create=True)
+    return keep
+
+
+@asynccontextmanager
+async def open_bank(url: str, *, clock: Clock | None = None, **words: Any) -> AsyncIterator[WatchedKeep]:
+    """The same for the length of a block; several may be open on one database."""
+    keep = await start_bank(url, clock=clock, **words)
     try:
         yield keep
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from gamekeeper.modules import characters
 from tests.studio.conftest import Open, Operator, at_work
@@ -82,7 +82,6 @@ def path_of(room: str, world: World) -> str:
 async def look(operator: Operator, room: str) -> None:
     """Visit a room and look for what must not be there."""
     assert await operator.visit(path_of(room, operator.studio.world)) == 200
-    await operator.page.wait_for_load_state("networkidle")
     assert await operator.overflow() <= 0, f"{room} scrolls sideways"
     assert await operator.page.evaluate("window.violations") == []
     assert await operator.page.evaluate("window.owned") is None
@@ -157,8 +156,8 @@ async def test_home_refreshes_itself(studio: Open, browser: Browser) -> None:
     async with at_work(studio, browser) as operator:
         await operator.visit("/")
         await studio.keep.do(characters.create(name="Newcomer"))
-        await operator.page.wait_for_function("document.getElementById('live').innerText.includes('Newcomer')")
-        assert await operator.page.locator("#live time:not([data-local])").count() == 0
+        await expect(operator.page.locator("#live")).to_contain_text("Newcomer", timeout=10_000)
+        await expect(operator.page.locator("#live time:not([data-local])")).to_have_count(0)
         operator.check()
 
 
@@ -178,8 +177,8 @@ async def test_a_timeline_goes_on_in_place_and_is_filtered_by_its_address(studio
         await operator.visit(f"/characters/{studio.world.ada}")
         assert await operator.page.locator(".entry").count() == 25
         await operator.page.click("text=Older entries")
-        await operator.page.wait_for_function("document.querySelectorAll('.entry').length === 50")
-        assert await operator.page.evaluate("document.activeElement === document.querySelectorAll('.entry summary')[25]")
+        await expect(operator.page.locator(".entry")).to_have_count(50)
+        await expect(operator.page.locator(".entry summary").nth(25)).to_be_focused()
 
         await operator.page.select_option("#command", "items.equip")
         await operator.page.wait_for_url("**command=items.equip*")

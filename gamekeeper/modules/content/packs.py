@@ -105,8 +105,6 @@ class Note(msgspec.Struct, frozen=True):
 class InvalidPack(ValueError):
     """The pack has faults; none of it was taken."""
 
-    code = "INVALID_PACK"
-
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         self.faults = faults
         super().__init__("\n".join(map(str, faults)))
