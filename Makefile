@@ -5,7 +5,7 @@ UV_VERSION := 0.13.8
 ARGS ?=
 
 BIN := .venv/bin
-CODE = $(wildcard gamekeeper tests benchmarks examples)
+CODE = $(wildcard gamekeeper tests benchmarks examples scripts)
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
@@ -13,7 +13,7 @@ export UV_PROJECT_ENVIRONMENT := .venv
 SYNC = $(BIN)/uv sync --frozen --inexact --no-default-groups --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help dev test check bench format clean
+.PHONY: help dev test check bench format docs module clean
 
 help: ## list these targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | while IFS="$$(printf '\t')" read -r name text; do \
@@ -27,11 +27,12 @@ dev: .venv/.runtime ## start a small living world in .world/, with its API and S
 test: .venv/.test ## run the tests, on SQLite and on a PostgreSQL that they start themselves
 	$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/.check ## check format, lint, types and the direction of imports
+check: .venv/.check ## check format, lint, types, the direction of imports and the rules of the house
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q tests/test_house.py
 
 bench: .venv/.bench $(if $(shell command -v npm),benchmarks/peers/node_modules/.installed) ## measure against the peers (those in Node if npm is there)
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -39,6 +40,12 @@ bench: .venv/.bench $(if $(shell command -v npm),benchmarks/peers/node_modules/.
 format: .venv/.check ## format the code, and mend what ruff can mend
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
 	$(BIN)/ruff format $(CODE)
+
+docs: .venv/.runtime ## write what follows from declarations into docs/
+	$(BIN)/python -m scripts.write_docs
+
+module: .venv/.check ## write the files of a new module: make module NAME=guilds
+	$(BIN)/python -m scripts.new_module $(NAME)
 
 clean: ## remove what the other targets made, except the world
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist benchmarks/peers/node_modules

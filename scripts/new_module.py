@@ -140,6 +140,8 @@ Three places to edit:
   3. make docs                     writes the module into docs/modules.md, and its errors into docs/errors.md
 Then make it what you need, and run make check and make test. CONTRIBUTING.md tells the steps."""
 
+IMPORT = re.compile(r"^(from \.\w+ import )(.+)$", re.MULTILINE)
+
 
 def singular(names: str) -> str:
     """Give the word for one of them.
@@ -169,7 +171,7 @@ def filled(template: str, names: str) -> str:
     }
     for word, value in words.items():
         template = template.replace(word, value)
-    return template
+    return IMPORT.sub(lambda found: found[1] + ", ".join(sorted(found[2].split(", "), key=_as_ruff_sorts)), template)
 
 
 def _as_ruff_sorts(name: str) -> tuple[int, str]:

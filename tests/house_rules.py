@@ -206,15 +206,15 @@ def front_doors(root: Path) -> Iterator[str]:
             yield f"{folder.name}: the docstring is not one sentence"
         relative = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.level]
         imported = {alias.asname or alias.name for node in relative for alias in node.names}
-        offered = next((ast.literal_eval(node.value) for node in tree.body if _is_all(node)), None)
+        offered = next((ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign) and _is_all(node)), None)
         if offered is None:
             yield f"{folder.name}: no __all__"
         elif "*" in imported or imported - set(offered):
             yield f"{folder.name}: imported and not in __all__: {sorted(imported - set(offered))}"
 
 
-def _is_all(node: ast.stmt) -> Any:
-    return isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == "__all__" for one in node.targets)
+def _is_all(node: ast.Assign) -> bool:
+    return any(isinstance(one, ast.Name) and one.id == "__all__" for one in node.targets)
 
 
 # Declarations

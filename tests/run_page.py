@@ -76,7 +76,8 @@ def problems(path: Path) -> Iterator[str]:
 def _compiled(path: Path, block: Block) -> CodeType:
     # Empty lines before it, so that a traceback names the page's own lines.
     source = "\n" * (block.line - 1) + block.code
-    return compile(source, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    code: CodeType = compile(source, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    return code
 
 
 def _run(code: CodeType, known: dict[str, Any], runner: asyncio.Runner) -> None:

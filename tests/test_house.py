@@ -1,5 +1,7 @@
 """The house keeps its rules, and each rule is able to find what breaks it."""
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,9 +36,10 @@ def undeclared() -> Iterator[None]:
     """What the test declares is forgotten afterwards."""
     records, specs = dict(RECORDS), dict(SPECS)
     yield
-    for registry, before in ((RECORDS, records), (SPECS, specs)):
-        registry.clear()  # type: ignore[attr-defined]
-        registry.update(before)  # type: ignore[attr-defined]
+    RECORDS.clear()
+    RECORDS.update(records)
+    SPECS.clear()
+    SPECS.update(specs)
 
 
 # Files
@@ -253,19 +256,33 @@ def test_importing_the_package_is_light(imported: str, clean: bool) -> None:
     assert (printed == "[]") is clean
 
 
-def test_a_new_module_works_as_it_is_written(tmp_path: Path) -> None:
-    new_module.write(tmp_path / "guilds", "guilds")
+@pytest.mark.parametrize(("names", "name"), [("aardvarks", "aardvark"), ("lost_parties", "lost_party")])
+def test_a_new_module_works_as_it_is_written(names: str, name: str, tmp_path: Path) -> None:
+    new_module.write(tmp_path / names, names)
     code = (
-        "import asyncio, gamekeeper, guilds\n"
+        f"import asyncio, gamekeeper, {names} as made\n"
         "async def main():\n"
-        "    async with gamekeeper.open('sqlite:///world.db', create=True, modules=['guilds']) as keep:\n"
-        "        made = await keep.do(guilds.create(name='Reed'))\n"
-        "        print((await keep.ask(guilds.show(guild=made.guild_id))).name, guilds.create.name)\n"
+        f"    async with gamekeeper.open('sqlite:///world.db', create=True, modules=['{names}']) as keep:\n"
+        "        row = await keep.do(made.create(name='Reed'))\n"
+        f"        print(await keep.ask(made.show({name}=row.{name}_id)) == row, made.create.name)\n"
         "asyncio.run(main())\n"
     )
 
-    environment = {"PYTHONPATH": f"{ROOT}:{tmp_path}", "PATH": ""}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])}
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
 
-    assert (ran.stdout, ran.stderr) == ("Reed guilds.create\n", "")
-    assert {path.name for path in (tmp_path / "guilds").glob("*.py")} == rules.SLICE
+    assert (ran.stdout, ran.stderr) == (f"True {names}.create\n", "")
+    assert {path.name for path in (tmp_path / names).glob("*.py")} == rules.SLICE
+
+
+@pytest.mark.parametrize("names", ["aardvarks", "lost_parties"])
+def test_a_new_module_is_lint_free(names: str, tmp_path: Path) -> None:
+    new_module.write(tmp_path / names, names)
+
+    # `make check` has ruff; where only the tests are installed, there is nothing to compare with.
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
+    for verb in (["check"], ["format", "--check"]) if ruff else ():
+        ran = subprocess.run(
+            [str(ruff), *verb, "--config", str(ROOT / "pyproject.toml"), names], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert ran.returncode == 0, ran.stdout

@@ -1,5 +1,6 @@
 """The command line: `gamekeeper VERB`. One file for each group of verbs, imported only when one of them is used."""
 
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -53,20 +54,22 @@ def main() -> None:
 
 def run(tokens: Sequence[str]) -> int:
     """Run one verb and give its exit code."""
-    words = [token for token in tokens if token != "--debug"]
+    words = [word for word in tokens if word != "--debug"]
     # The front page is asked for most, and cyclopts alone would take longer than all of this.
     if not words or (len(words) == 1 and words[0] in _HELP):
         print(front_page())
         return Exit.OK
     if words == ["--version"]:
         words = ["version"]
-    return _guarded(_verb_first(words), debug=len(words) < len(tokens) and "--debug" in tokens)
+    return _guarded(_verb_first(words), debug="--debug" in tokens)
 
 
 def _guarded(tokens: Sequence[str], *, debug: bool) -> int:
     """Run a verb; whatever goes wrong becomes two lines and an exit code."""
     try:
-        return _dispatch(tokens)
+        code = _dispatch(tokens)
+        sys.stdout.flush()
+        return code
     except GameError as error:
         if debug:
             traceback.print_exc()
@@ -75,8 +78,8 @@ def _guarded(tokens: Sequence[str], *, debug: bool) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough of it.
-        sys.stdout = None  # type: ignore[assignment]
+        # Whoever read our output has enough of it; what is still buffered goes nowhere, instead of failing at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except Exception as error:  # noqa: BLE001 - nobody is shown a traceback who did not ask for it
         if debug:
@@ -86,7 +89,7 @@ def _guarded(tokens: Sequence[str], *, debug: bool) -> int:
 
 
 def _dispatch(tokens: Sequence[str]) -> int:
-    from cyclopts.exceptions import CycloptsError  # noqa: PLC0415 - see front_page
+    from cyclopts.exceptions import CycloptsError  # see front_page
 
     try:
         result: Any = _app()(list(tokens), exit_on_error=False, print_error=False, result_action="return_value")
@@ -98,7 +101,7 @@ def _dispatch(tokens: Sequence[str]) -> int:
 
 def _app() -> "App":
     """Give cyclopts the verbs by name: a verb's file is imported when it is used."""
-    from cyclopts import App  # noqa: PLC0415 - see front_page
+    from cyclopts import App  # see front_page
 
     words: dict[str, Any] = {"help_format": "plaintext", "version_flags": []}
     app = App(name="gamekeeper", help=(gamekeeper.__doc__ or "").split("\n")[0], **words)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 DEFAULT_URL: Final = "http://127.0.0.1:8420"
 SECONDS: Final = datetime.timedelta(seconds=30)
 Span = Annotated[datetime.timedelta, Parameter(name="--for", help="How long: 30s, 5m, 1h.")]
-Rate = Annotated[float, Parameter(help="Commands in a second, of all bots together."), Parameter(validator=validators.Number(gt=0, lte=100_000))]
+Rate = Annotated[
+    float, Parameter(help="Commands in a second, of all bots together."), Parameter(validator=validators.Number(gt=0, lte=100_000))
+]
 Bots = Annotated[int, Parameter(help="How many play."), Parameter(validator=validators.Number(gte=2, lte=10_000))]
 
 
@@ -94,7 +96,9 @@ def _exit(outcome: "Outcome") -> Exit:
 
 def _tell(outcome: "Outcome") -> None:
     rate = outcome.commands / max(outcome.seconds, 0.001)
-    print(f"{outcome.bots} bots, {outcome.seconds:.1f} s: {outcome.commands:,} commands ({rate:.0f}/s), {outcome.trades:,} trades completed")
+    print(
+        f"{outcome.bots} bots, {outcome.seconds:.1f} s: {outcome.commands:,} commands ({rate:.0f}/s), {outcome.trades:,} trades completed"
+    )
     _tell_counts("done", outcome.done)
     _tell_counts("refused", outcome.problems)
     if outcome.sent_again:

@@ -1,6 +1,7 @@
 """`gamekeeper dev`: from an empty folder to a living world."""
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
@@ -28,6 +29,8 @@ def dev(
     world: World = NO_WORDS,
 ) -> None:
     """Start a world in this folder, made and filled if it is new."""
+    # World and settings hold what is nobody else's business: hashes of passwords, the secret key.
+    os.umask(0o077)
     written = None if world.config is not None else write_settings(world.url)
     settings = world.settings(host="127.0.0.1", port=port)
     # All of the heavy imports at once, now that what is cheap to refuse was not refused.
@@ -92,9 +95,7 @@ def python_lines(address: str) -> list[str]:
     ]
 
 
-def _announcement(
-    settings: Settings, begun: "Begun", keys: LocalKeys | None, address: str, link: str | None, *, new: bool
-) -> list[Line]:
+def _announcement(settings: Settings, begun: "Begun", keys: LocalKeys | None, address: str, link: str | None, *, new: bool) -> list[Line]:
     name = TITLE if begun.lives else "a world"
     made = f" ({FILE} and a secret key were written)" if new else ""
     lines: list[Line] = [[(f"Gamekeeper {gamekeeper.__version__}", HEAD), (f" keeps {name} in {redacted(settings.url)}{made}", PLAIN)], []]

@@ -141,6 +141,8 @@ _OTHERWISE: Final[Mapping[Kind, str]] = {
     Kind.INTERNAL: "Run it again with --debug, and report what it says.",
 }
 _LAST_WORD: Final = "Nothing was changed; the message names the reason."
+_LOCKED: Final = re.compile(r"\b(locked|lock timeout|deadlock)\b")
+"""How SQLite and PostgreSQL say that somebody else was there first."""
 _PASSWORD_IN_URL: Final = re.compile(r"(\w+://[^\s/:@]*):[^\s@]*@")
 
 
@@ -148,8 +150,10 @@ def exit_code(error: GameError) -> Exit:
     """Give the exit code of an error.
 
     >>> from gamekeeper.errors import NameTaken, StoreUnavailable
-    >>> exit_code(NameTaken(name="ada")).name, exit_code(StoreUnavailable(problem="")).name
+    >>> exit_code(NameTaken(name="ada")).name, exit_code(StoreUnavailable(problem="no such host")).name
     ('REFUSED', 'UNREACHABLE')
+    >>> exit_code(StoreUnavailable(problem="database is locked")).name
+    'LOCKED'
     """
     if error.code == "OWNER_LEASED" or _was_locked(error):
         return Exit.LOCKED
@@ -158,7 +162,9 @@ def exit_code(error: GameError) -> Exit:
 
 def _was_locked(error: GameError) -> bool:
     """Whether the database was there, but another process held it for too long."""
-    return type(error.__cause__).__name__ == "TryAgain"
+    if error.code != "STORE_UNAVAILABLE":
+        return False
+    return type(error.__cause__).__name__ == "TryAgain" or _LOCKED.search(str(error.facts.get("problem"))) is not None
 
 
 def described(error: GameError) -> str:
@@ -176,6 +182,8 @@ def described(error: GameError) -> str:
 
 def hint(error: GameError) -> str:
     """Say in one line what to do."""
+    if _was_locked(error):
+        return "Another process writes to the database; try again when it is done."
     return _HINTS.get(error.code) or _OTHERWISE.get(error.kind, _LAST_WORD)
 
 

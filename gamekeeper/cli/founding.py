@@ -1,5 +1,5 @@
-"""How Mossbrook comes to be: by commands, in few batches. Every id is known beforehand and every step but the users' has an
-idempotency key, so a start that was cut off is taken up again and does nothing twice.
+"""How Mossbrook comes to be: by commands, in few batches. Every id is known beforehand and a step is done once, by its
+idempotency key or because it shows that it was done: a start that was cut off is taken up again and does nothing twice.
 """
 
 import asyncio
@@ -102,9 +102,7 @@ async def found(keep: Keep) -> None:
     await _together(keep, "clothes", _clothes())
     await _together(keep, "places", _places())
     await _together(keep, "requests", _requests())
-    held = {who: await keep.ask(items.inventory(holder=id_of(who))) for who in _with_things_to_move()}
-    await _together(keep, "ground", _falls(held))
-    await _together(keep, "bargains", _answers(held))
+    await _deeds(keep)
 
 
 async def _load_starter(keep: Keep) -> None:
@@ -118,6 +116,14 @@ async def _together(keep: Keep, step: str, calls: Iterator[Call[Any]]) -> None:
     while bundle := list(islice(calls, MAX_CALLS)):
         await keep.do(*bundle, key=f"founding:{step}:{number}", actor=ACTOR, reason=WHY)
         number += 1
+
+
+async def _deeds(keep: Keep) -> None:
+    """Let things fall and trades take their course, all at once: what they name depends on where things lie before."""
+    if (await keep.ask(trades.show(trade=_trade(0)))).screen != "request":
+        return
+    held = {who: await keep.ask(items.inventory(holder=id_of(who))) for who in _with_things_to_move()}
+    await keep.do(*_falls(held), *_answers(held), actor=ACTOR, reason=WHY)
 
 
 # Who lives there
@@ -228,7 +234,8 @@ def _course(trade: str, one: Bargain, gives: list[trades.OfferedItem], gets: lis
 def _offer(held: Sequence[items.HeldItem], things: dict[str, int]) -> list[trades.OfferedItem]:
     """Give what to offer for so and so many of some items, over as many slots as they lie in."""
     offered: list[trades.OfferedItem] = []
-    for item, wanted in things.items():
+    for item, quantity in things.items():
+        wanted = quantity
         for one in held:
             if wanted and one.item == item and one.container in ("inventory", "pouch"):
                 part = min(wanted, one.quantity)

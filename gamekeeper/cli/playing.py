@@ -230,9 +230,10 @@ async def _picture(tally: Tally) -> None:
 
 
 def _table(tally: Tally) -> Any:
+    from rich.console import Group
     from rich.table import Table
 
-    table = Table(title=line_of(tally), title_justify="left", box=None, padding=(0, 3, 0, 0))
+    table = Table(box=None, padding=(0, 3, 0, 0))
     table.add_column("done", style="green")
     table.add_column(justify="right")
     table.add_column("refused by the rules", style="yellow")
@@ -241,7 +242,7 @@ def _table(tally: Tally) -> Any:
     for row in range(max(len(done), len(problems))):
         pairs = [side[row] if row < len(side) else ("", "") for side in (done, problems)]
         table.add_row(*(f"{value:,}" if isinstance(value, int) else value for pair in pairs for value in pair))
-    return table
+    return Group(line_of(tally), table)
 
 
 def line_of(tally: Tally) -> str:

@@ -13,7 +13,9 @@ def serve(
     *,
     host: Annotated[str | None, Parameter(help="Where to listen, instead of what the settings say.")] = None,
     port: Annotated[int | None, Parameter(help="The port, instead of what the settings say.")] = None,
-    behind_proxy: Annotated[bool, Flag, Parameter(help="A proxy with TLS stands in front, so that another host than loopback is safe.")] = False,
+    behind_proxy: Annotated[
+        bool, Flag, Parameter(help="A proxy with TLS stands in front, so that another host than loopback is safe.")
+    ] = False,
     trusted_proxy: Annotated[list[str] | None, Parameter(help="A proxy whose X-Forwarded-For is believed; may be repeated.")] = None,
     studio: Annotated[bool, Parameter(help="Serve the Studio too.")] = False,
     studio_host: Annotated[list[str] | None, Parameter(help="A name under which the Studio is reached; may be repeated.")] = None,

@@ -348,7 +348,8 @@ class Runner:
                     writes.appends.setdefault(type(row), []).append(row)
                 if log.claims or log.released:
                     _net_claims(writes, log, now)
-                writes.data_keys += [(owner, None) for owner in log.erased]
+                for owner in log.erased:
+                    plan.drafts[owner].erased = True
             if outcome.submission.key is not None:
                 writes.answers.append(self._answer(outcome, outcome.submission.key, now))
         self._rows(writes, finals)
@@ -377,9 +378,10 @@ class Runner:
                 continue
             draft.head = self.sealer.head(owner, draft.seq, draft.head)
             if draft.created:
-                writes.new_roots.append((owner, state.kind, 1, draft.head, draft.seq, state.data_key))
+                writes.new_roots.append((owner, state.kind, 1, draft.head, draft.seq, None if draft.erased else state.data_key))
             else:
-                writes.roots.append((owner, state.version + 1, draft.head, draft.seq))
+                roots = writes.erased_roots if draft.erased else writes.roots
+                roots.append((owner, state.version + 1, draft.head, draft.seq))
 
     def _journal(self, plan: Plan, outcome: Outcome, position: int, now: int) -> None:
         """Append the command's entries to the chains of the owners that it changed."""
@@ -444,10 +446,10 @@ class Runner:
 
     def finish(self, plan: Plan) -> None:
         """Make what was written the cache's truth."""
-        for owner, key in plan.writes.data_keys:
-            plan.drafts[owner].state.data_key = key
         for draft in plan.drafts.values():
             state = draft.state
+            if draft.erased:
+                state.data_key = None
             if draft.changed:
                 state.version += 1
                 state.seq = draft.seq

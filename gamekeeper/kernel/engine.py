@@ -224,9 +224,10 @@ class Engine:
                 return
             if plan in doubts:
                 self.stats.unknown_committed += 1
-            await self._follow_content(plan)
-            self._finish(plan)
-            return
+            # Who was refused by definitions that were no longer in force is judged again by the new ones.
+            again = [one.submission for one in plan.outcomes if one.error is not None] if await self._follow_content(plan) else []
+            self._finish(plan, again)
+            batch, tries, doubts = again, 0, []
 
     async def _run_alone(self, submission: Submission, doubts: list[Plan]) -> None:
         try:
@@ -298,15 +299,17 @@ class Engine:
         plan.content_moved = applied.content_version != self.content_version or CONTENT_OWNER in plan.drafts
         return plan
 
-    async def _follow_content(self, plan: Plan) -> None:
-        """Read the definitions again before the callers are answered, so that they find their new content in force."""
+    async def _follow_content(self, plan: Plan) -> bool:
+        """Read the definitions again before the callers are answered, so that they find their new content in force; say whether it was."""
         if not plan.content_moved or self.on_content is None:
-            return
+            return False
+        before = self.content_version
         try:
             await self.on_content()
         except (StoreUnavailable, Unreachable, TryAgain, OutcomeUnknown) as error:
             # The batch is written, whatever becomes of this; the next one sees the same version and tries again.
             LOG.warning("the new content could not be read yet: %s", error)
+        return self.content_version != before
 
     async def _load_missing(self, batch: list[Submission], load: Callable[[LoadRequest], Awaitable[Any]]) -> None:
         seen = Seen()
@@ -426,13 +429,14 @@ class Engine:
         for submission in batch:
             self._answer(submission, _refusal(submission, error) if isinstance(error, ConstraintBroken) else _shown(error), [])
 
-    def _finish(self, plan: Plan) -> None:
+    def _finish(self, plan: Plan, again: Sequence[Submission] = ()) -> None:
         plan.settled = True
         self.runner.finish(plan)
         self.stats.batches += 1
         changed = {owner: draft.state.version for owner, draft in plan.drafts.items() if draft.changed}
         for outcome in plan.outcomes:
-            self._answer(outcome.submission, outcome.error, outcome.results)
+            if outcome.submission not in again:
+                self._answer(outcome.submission, outcome.error, outcome.results)
         for listener in self.on_commit:
             listener(changed)
 

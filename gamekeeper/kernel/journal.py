@@ -178,14 +178,15 @@ def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | No
     """
     found: dict[str, list[list[Any]]] = {}
     for (record, key), (before, after) in log.changes.items():
-        if before is after or before == after:
+        if before is after or (before == after and _ENCODE(before) == _ENCODE(after)):
+            # Python takes 1, 1.0 and true for equal; JSON does not.
             continue
         made = shape(record)
         if made.personal or secret_fields(record):
             stored = data_key(key[0])
             was, now = (_sealed(record, one, sealer, stored) for one in (before, after))
             if was is not None and now is not None:
-                changed = {name for name in made.names if getattr(before, name) != getattr(after, name)}
+                changed = {name for name in made.names if _differ(getattr(before, name), getattr(after, name))}
                 was = {name: value for name, value in was.items() if name in changed}
         else:
             was, now = before, after
@@ -193,7 +194,7 @@ def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | No
                 was = {
                     name: old
                     for name, old, new in zip(made.names, made.values_of(before), made.values_of(after), strict=True)
-                    if old != new
+                    if _differ(old, new)
                 }
         found.setdefault(key[0], []).append([made.spec.table, key, was, now])
     for row in log.appended:
@@ -201,6 +202,10 @@ def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | No
         key = made.key_of(row)
         found.setdefault(key[0], []).append([made.spec.table, key, None, digest_of(row)])
     return found
+
+
+def _differ(old: Any, new: Any) -> bool:
+    return bool(old != new) or (isinstance(old, dict | list) and _ENCODE(old) != _ENCODE(new))
 
 
 _SECRET_FIELDS: dict[type[Record], frozenset[str]] = {}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from msgspec import Struct
 from sqlalchemy import BigInteger, Text, and_, bindparam, or_, select
@@ -122,14 +123,23 @@ class _Owner:
         if self.broken:
             return
         values, digest = [bytes(one) if isinstance(one, memoryview) else one for one in row[:-1]], bytes(row[-1])
-        if row[1] != self.seq + 1:
-            self._break(row[1], f"entry {self.seq + 1} is missing")
+        if row[1] > self.seq + 1:
+            self._break(self.seq + 1, "the entry is missing")
+        elif row[1] <= self.seq:
+            self._break(row[1], "the entry stands there twice")
         elif self.sealer.link(self.last, values) != digest:
             self._break(row[1], "the entry does not match its hash")
         else:
             self.seq, self.last = row[1], digest
-            for one in read_changes(row[12]):
+            self._read(row[1], row[12])
+
+    def _read(self, seq: int, changes: str) -> None:
+        try:
+            for one in read_changes(changes):
                 self.images[one.table, tuple(one.key)] = one.after
+        except (msgspec.MsgspecError, TypeError):
+            # Without a secret key anyone can give nonsense a right hash.
+            self._break(seq, "the entry's changes cannot be read")
 
     def _break(self, seq: int, message: str) -> None:
         self.broken = True
@@ -189,7 +199,11 @@ class _Owner:
                 image = self.sealer.unseal(self.data_key, image)
             except (InvalidTag, ValueError):
                 return False
-        return bool(image == value)
+        # Python takes 1, 1.0 and true for equal; JSON does not.
+        return bool(image == value) and (not isinstance(value, dict | list) or _sorted_json(image) == _sorted_json(value))
+
+
+_sorted_json = msgspec.json.Encoder(order="sorted").encode
 
 
 class Verifier:

@@ -72,12 +72,13 @@ class OwnerState:
 class Draft:
     """An owner within a batch: its state, and the tables that the batch has changed."""
 
-    __slots__ = ("changed", "created", "head", "keyed", "seq", "state", "tables")
+    __slots__ = ("changed", "created", "erased", "head", "keyed", "seq", "state", "tables")
 
     def __init__(self, state: OwnerState, *, created: bool = False) -> None:
         self.state = state
         self.created = created
         self.changed = False
+        self.erased = False
         self.tables: dict[type[Record], Row] = {}
         self.keyed: dict[type[Record], Row] = {}
         self.head = state.head

@@ -27,6 +27,7 @@ from .authorize import Caller, admit, authorize, identify
 from .limits import DEFAULT, Limits
 from .metrics import CONTENT_TYPE, OTHER, Metrics
 from .problems import (
+    PROBLEMS,
     RETRY_SECONDS,
     Answer,
     Headers,
@@ -38,6 +39,7 @@ from .problems import (
     ReasonRequired,
     RouteNotFound,
     TimedOut,
+    explained,
     kind_of,
     problem,
 )
@@ -84,8 +86,9 @@ class Front:
         self._metrics = Metrics(keep)
         self._buffered = Buffered(limits.max_buffered_bytes)
         self._openapi: bytes | None = None
-        self._loading: set[str] = set()
-        """queries known to load their owner whole, its version with it"""
+        self._loads: dict[str, bool] = {}
+        """whether a query has always loaded its owner first, and its version with it"""
+        self._looking: dict[bytes, asyncio.Task[Caller]] = {}
         self._touching: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._special: dict[str, Special] = {
@@ -168,7 +171,7 @@ class Front:
         if path == BATCH:
             return await self._batch(request)
         if route is None:
-            raise RouteNotFound
+            return _explain(request, path)
         _require_method(request, *route.methods)
         caller = await self._caller(request)
         admit(caller, route.operation)
@@ -179,11 +182,27 @@ class Front:
         raise RouteNotFound
 
     async def _caller(self, request: Request) -> Caller:
-        caller = await identify(self._keep, request.headers.get(b"authorization"), request.address)
+        caller = await self._identify(request.headers.get(b"authorization"), request.address)
         credential = caller.credential
         if credential is not None and sessions.touch_is_due(caller.used_at, self._keep.clock.now_ms()):
             self._note_use(caller, credential)
         return caller
+
+    async def _identify(self, authorization: bytes | None, address: str) -> Caller:
+        """Tell who calls. Requests with one token at one moment share a look; none is kept for later ones: a ban holds at once."""
+        if authorization is None:
+            return await identify(self._keep, None, address)
+        looking = self._looking.get(authorization)
+        if looking is None:
+            looking = asyncio.get_running_loop().create_task(identify(self._keep, authorization, address))
+            self._looking[authorization] = looking
+            looking.add_done_callback(lambda done: self._looked(authorization, done))
+        return await asyncio.shield(looking)
+
+    def _looked(self, authorization: bytes, done: asyncio.Task[Caller]) -> None:
+        del self._looking[authorization]
+        if not done.cancelled():
+            done.exception()  # else it would be reported when all who waited have gone
 
     # Commands
 
@@ -264,14 +283,11 @@ class Front:
     async def _ask_with_version(self, ask: Ask[Any], owner: str) -> tuple[Any, int | None]:
         """Ask, and tell the owner's version from before what was read. Queries that load their owner need no read for it."""
         name = ask.query.name
-        version = None if name in self._loading else await self._keep.version(owner)
+        version = None if self._loads.get(name) else await self._keep.version(owner)
         reader = NotingReader(self._keep.reader, owner)
         result = await ask.run(reader.as_reader())
-        if reader.version is None:
-            self._loading.discard(name)
-            return result, version
-        self._loading.add(name)
-        return result, reader.version
+        self._loads[name] = reader.version is not None and self._loads.get(name, True)
+        return result, version if reader.version is None else reader.version
 
     async def _arguments(self, request: Request, route: Route, query: Query[Any, Any]) -> Struct:
         if request.method == "POST":
@@ -363,6 +379,15 @@ def _check_expectation(expected: int | None, call: Call[Any]) -> None:
 def _repeatable(request: Request, route: Route | None) -> bool:
     """Whether sending the request again does no harm: it only reads, or it carries a key."""
     return (route is not None and route.query is not None) or b"idempotency-key" in request.headers
+
+
+def _explain(request: Request, path: str) -> Answer:
+    """Answer where no operation is: with what an error means, if the path is the type of a problem."""
+    told = explained(path) if path.startswith(PROBLEMS) else None
+    if told is None:
+        raise RouteNotFound
+    _require_method(request, "GET", "HEAD")
+    return _success(told)
 
 
 def _success(result: Any) -> Answer:

@@ -9,12 +9,12 @@ from typing import Any, Final
 import msgspec
 
 import gamekeeper
-from gamekeeper.errors import GameError, Kind
+from gamekeeper.errors import Kind
 from gamekeeper.keep import import_modules
 from gamekeeper.kernel.commands import Access, Operation
 
 from .limits import DEFAULT
-from .problems import STATUS, HttpError
+from .problems import STATUS, HttpError, known_errors
 from .requests import MAX_KEY, MAX_REASON
 from .routes import PREFIX, Route, routes
 
@@ -196,13 +196,7 @@ def _problem_response(text: str, codes: Sequence[str]) -> Json:
 
 def _statuses() -> dict[str, int]:
     """Give the status of each known error code."""
-    return {kind.code: kind.status if issubclass(kind, HttpError) else STATUS[kind.kind] for kind in _errors(GameError)}
-
-
-def _errors(kind: type[GameError]) -> Iterator[type[GameError]]:
-    yield kind
-    for one in kind.__subclasses__():
-        yield from _errors(one)
+    return {kind.code: kind.status if issubclass(kind, HttpError) else STATUS[kind.kind] for kind in known_errors()}
 
 
 # The rest

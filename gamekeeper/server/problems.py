@@ -13,6 +13,7 @@ Headers = list[tuple[bytes, bytes]]
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body."""
 
+PROBLEMS: Final = "/problems/"
 STATUS: Final[Mapping[Kind, int]] = {
     Kind.INVALID: 422,
     Kind.UNAUTHENTICATED: 401,
@@ -153,6 +154,30 @@ def status_of(error: GameError) -> int:
     return STATUS[kind_of(error)]
 
 
+def type_of(code: str) -> str:
+    """Give the address that stands for a code.
+
+    >>> type_of("NAME_TAKEN")
+    '/problems/name-taken'
+    """
+    return PROBLEMS + code.lower().replace("_", "-")
+
+
+def known_errors(kind: type[GameError] = GameError) -> Iterator[type[GameError]]:
+    """Give every declared error."""
+    yield kind
+    for one in kind.__subclasses__():
+        yield from known_errors(one)
+
+
+def explained(path: str) -> dict[str, Any] | None:
+    """Say what stands at the address of a problem's type; None when no error has it."""
+    for kind in known_errors():
+        if type_of(kind.code) == path:
+            return {"type": path, "title": (kind.__doc__ or kind.code).strip().splitlines()[0], "code": kind.code, "kind": kind.kind.value}
+    return None
+
+
 def problem(error: GameError, request_id: str, *, repeatable: bool = True) -> Answer:
     """Give the answer to an error.
 
@@ -178,7 +203,7 @@ def problem(error: GameError, request_id: str, *, repeatable: bool = True) -> An
 def _members(error: GameError, status: int, request_id: str) -> dict[str, Any]:
     code = type(error).code
     members: dict[str, Any] = {
-        "type": "/problems/" + code.lower().replace("_", "-"),
+        "type": type_of(code),
         "title": error.message,
         "status": status,
         "detail": _detail(error),

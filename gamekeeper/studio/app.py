@@ -18,7 +18,7 @@ from gamekeeper.keep import Keep
 from . import assets, problems
 from .asking import STATUS
 from .guard import Guard, log_in, log_out, visit
-from .rendering import HEADINGS, notice_page, render
+from .rendering import notice_page, say
 from .rooms import characters, economy, home, items, journal, trades
 from .sessions import Sessions
 
@@ -78,16 +78,7 @@ async def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, GameError):  # pragma: no cover - it is registered for this class only
         raise error
     facts = [(name, str(value)) for name, value in error.facts.items()]
-    return render(
-        visit(request),
-        "notice.html",
-        STATUS[error.kind],
-        heading=HEADINGS.get(STATUS[error.kind], "That did not work"),
-        sentence=error.message,
-        code=error.code,
-        facts=facts,
-        room="",
-    )
+    return say(visit(request), STATUS[error.kind], error.message, error.code, facts)
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -72,7 +73,13 @@ def notice_page(scope: Scope, status: int, sentence: str) -> Response:
     if status == 401:
         over = b"link=over" in scope.get("query_string", b"")
         return render(known, "door.html", 401, over=over)
-    return render(known, "notice.html", status, heading=HEADINGS.get(status, "That did not work"), sentence=sentence, code="", room="")
+    return say(known, status, sentence)
+
+
+def say(known: Visit, status: int, sentence: str, code: str = "", facts: Sequence[tuple[str, str]] = ()) -> Response:
+    """A page with one sentence, and the error's code and facts when there is one."""
+    heading = HEADINGS.get(status, "That did not work")
+    return render(known, "notice.html", status, heading=heading, sentence=sentence, code=code, facts=facts, room="")
 
 
 HEADINGS = {

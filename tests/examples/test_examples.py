@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import SERVERS
 from tests.servers import TemporaryPostgres
 
 ROOT = Path(__file__).parents[2]
@@ -16,14 +17,15 @@ EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path
 
 
 @pytest.fixture(scope="module")
-def durable_postgres() -> Iterator[TemporaryPostgres]:
+def durable_postgres(request: pytest.FixtureRequest) -> Iterator[TemporaryPostgres]:
     """A PostgreSQL with fsync: an example opens its world as a game would, and such a keep takes no other."""
     with TemporaryPostgres(fsync=True) as server:
+        request.config.stash[SERVERS]["PostgreSQL"] = f"{server.version}, {server.binaries.origin}"
         yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database that loses nothing, on each engine in turn."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/world.db"
@@ -51,8 +53,8 @@ def test_an_example_runs_as_a_script(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_plays_on_either_database(name: str, world: str, tmp_path: Path) -> None:
-    code = f"import asyncio, examples.{name} as game; print(*asyncio.run(game.play({world!r})), sep='\\n')"
+def test_an_example_plays_on_either_database(name: str, database_url: str, tmp_path: Path) -> None:
+    code = f"import asyncio, examples.{name} as game; print(*asyncio.run(game.play({database_url!r})), sep='\\n')"
 
     assert "entries, 0 problems" in run(tmp_path, "-c", code)
 

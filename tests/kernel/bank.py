@@ -359,6 +359,15 @@ def new_token(ctx: Context, *, account: AccountId) -> Token:
 
 
 @command(touches=[Profile])
+def log_in(ctx: Context, *, account: AccountId, password: Secret[str]) -> Token:
+    """Count a visit; the password is for nobody to see."""
+    profile = ctx.get(Profile, account)
+    assert profile is not None
+    ctx.change(profile, meta={**profile.meta, "length": len(password)})
+    return Token(account, password.swapcase())
+
+
+@command(touches=[Profile])
 def set_pin(ctx: Context, *, account: AccountId, pin: Secret[str]) -> None:
     """Set the secret word."""
     profile = ctx.get(Profile, account)

@@ -99,6 +99,14 @@ async def echo(
     return Page([said] * min(times, 3), f"{share}")
 
 
+@query(access="player", module="guilds")
+async def late(read: Reader, *, guild: GuildId, first: bool) -> list[int]:
+    """Load the guild first, or after something else was read."""
+    seen = [] if first else [len(await read.all(GuildVault, guild))]
+    loaded = await read.load(guild, GuildVault)
+    return seen if loaded is None else [*seen, loaded.root.version]
+
+
 @query(access="public", module="guilds")
 async def measure(read: Reader, *, shape: dict[str, int]) -> int:
     """Add up a shape."""

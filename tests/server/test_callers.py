@@ -12,6 +12,7 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import BELONGS_TO, COMMANDS
 from gamekeeper.kernel.ids import new_id
 from gamekeeper.kernel.queries import QUERIES
+from gamekeeper.kernel.reading import StoreReader
 from gamekeeper.kernel.store import schema
 from gamekeeper.modules import sessions, users
 from gamekeeper.server import Caller as Identity
@@ -161,6 +162,24 @@ async def test_a_token_ends_with_its_session(keep: Keep, ada: Caller) -> None:
     assert (await ada.do("sessions.revoke_all", {"user": ada.user})).status_code == 200
 
     assert (await ada.ask("guilds.motto")).status_code == 401
+
+
+async def test_requests_at_one_moment_share_the_look_at_their_token(
+    keep: Keep, ada: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    original = StoreReader.one
+
+    async def counted(self: StoreReader, *arguments: Any, **words: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await original(self, *arguments, **words)
+
+    monkeypatch.setattr(StoreReader, "one", counted)
+    together = await asyncio.gather(*(caller.ask("guilds.motto") for caller in (ada, bob) for _ in range(10)))
+    assert ({one.status_code for one in together}, looks) == ({200}, 2)
+    assert [(await ada.ask("guilds.motto")).status_code for _ in range(3)] == [200] * 3
+    assert looks == 5
 
 
 async def test_a_revoked_key_opens_nothing(keep: Keep, server: Caller) -> None:

@@ -11,8 +11,10 @@ from starlette.routing import Mount
 
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.ids import new_id
+from gamekeeper.kernel.reading import StoreReader
 from gamekeeper.modules import items
 from gamekeeper.server import make_app
+from tests.server import game
 from tests.server.conftest import ORIGIN, Caller
 
 
@@ -104,6 +106,21 @@ async def test_an_answer_s_tag_guards_the_next_command(keep: Keep, ada: Caller, 
     assert (await ada.do("guilds.save", {"guild": guild, "coins": 5}, if_match='"v2"')).status_code == 200
     assert (await ada.do("guilds.save", {"guild": guild, "coins": 5}, if_match="*")).status_code == 200
     assert await coins(keep, ada, guild) == 15
+
+
+async def test_a_tag_is_never_newer_than_what_was_read(keep: Keep, ada: Caller, guild: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vault changes between the two reads of a query: a tag of the second one would let a stale caller pass."""
+    original = StoreReader.load
+
+    async def after_a_change(self: StoreReader, *arguments: Any) -> Any:
+        await keep.do(game.save(guild=guild, coins=1))
+        return await original(self, *arguments)
+
+    monkeypatch.setattr(StoreReader, "load", after_a_change)
+    for _ in range(3):
+        for first in ("false", "true"):
+            answer = await ada.ask("guilds.late", {"guild": guild, "first": first})
+            assert answer.headers["etag"].startswith(f'"v{answer.json()[-1] - (first == "false")}-'), answer.text
 
 
 @pytest.mark.parametrize("tag", ["v1", '"1"', 'W/"v1"', '"v1", "v2"', '"v-1"', '"v99999999999999999"', ""])

@@ -53,6 +53,13 @@ def test_a_fact_hides_no_member_and_a_strange_one_is_left_out() -> None:
     assert b"strange" not in body
 
 
+async def test_the_type_of_a_problem_is_an_address_that_explains_it(anyone: Caller) -> None:
+    told = (await anyone.http.get("/problems/name-taken")).json()
+
+    assert told == {"type": "/problems/name-taken", "title": "The name belongs to someone else.", "code": "NAME_TAKEN", "kind": "refused"}
+    check(await anyone.http.get("/problems/none-such"), 404, "ROUTE_NOT_FOUND")
+
+
 @pytest.mark.parametrize(
     "path", ["/", "/v1", "/v1/", "/v1/guilds", "/v1/guilds/none", "/v1/guilds/vault/", "/v2/guilds/vault", "/studio", "//v1/guilds/echo"]
 )

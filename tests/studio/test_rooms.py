@@ -55,22 +55,25 @@ CONTRASTS = """
   const found = [];
   for (const node of document.querySelectorAll("body *")) {
     const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
-    if (!own || !node.checkVisibility({ visibilityProperty: true }) || node.closest(".unseen, .skip, svg, option, noscript")) continue;
+    if (!own || !node.checkVisibility({ visibilityProperty: true })) continue;
+    if (node.closest(".unseen, .skip, svg, option, noscript")) continue;
     const below = ground(node);
     const style = getComputedStyle(node);
     const text = over(rgba(style.color), below);
     const [high, low] = [light(text), light(below)].sort((a, b) => b - a);
     const ratio = (high + 0.05) / (low + 0.05);
     const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
-    if (ratio < (large ? 3 : 4.5)) found.push(`${ratio.toFixed(2)} ${node.className || node.tagName}: ${node.textContent.trim().slice(0, 30)}`);
+    if (ratio < (large ? 3 : 4.5)) found.push(`${ratio.toFixed(2)} ${node.className || node.tagName}: ${node.textContent.slice(0, 30)}`);
   }
   return found;
 }
 """
 
 NAMELESS = """
-() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")].filter((node) => node.checkVisibility() &&
-  !(node.textContent.trim() || node.getAttribute("aria-label") || node.title || (node.labels && node.labels.length))).map((node) => node.outerHTML)
+() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")]
+  .filter((node) => node.checkVisibility())
+  .filter((node) => !(node.textContent.trim() || node.getAttribute("aria-label") || node.title || (node.labels && node.labels.length)))
+  .map((node) => node.outerHTML)
 """
 
 
@@ -94,9 +97,7 @@ async def look(operator: Operator, room: str) -> None:
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_room_renders_within_its_window_with_enough_contrast(
-    studio: Open, browser: Browser, width: int, scheme: Any
-) -> None:
+async def test_every_room_renders_within_its_window_with_enough_contrast(studio: Open, browser: Browser, width: int, scheme: Any) -> None:
     async with at_work(studio, browser, viewport={"width": width, "height": 844}, color_scheme=scheme) as operator:
         for room in ROOMS:
             await look(operator, room)
@@ -143,7 +144,8 @@ async def test_the_keyboard_reaches_everything(studio: Open, browser: Browser) -
 
 
 @pytest.mark.parametrize(
-    ("text", "leads_to"), [("ada", "/characters/"), ("traded", "/trades/"), ("hammer", "/pieces/"), ("user", "/owners/"), ("coins", "/items/")]
+    ("text", "leads_to"),
+    [("ada", "/characters/"), ("traded", "/trades/"), ("hammer", "/pieces/"), ("user", "/owners/"), ("coins", "/items/")],
 )
 async def test_the_search_field_finds_what_an_id_names(studio: Open, browser: Browser, text: str, leads_to: str) -> None:
     wanted = getattr(studio.world, text, text)
@@ -165,7 +167,18 @@ async def test_a_character_shows_all_that_it_has(studio: Open, browser: Browser)
     async with at_work(studio, browser) as operator:
         await operator.visit(f"/characters/{studio.world.ada}")
         text = await operator.text()
-        for part in ("Ada Thornfield", "Rowan", "mill/upper", "64.5", "Iron longsword", "Lake sapphire", "350", "unique", "unknown", "agility"):
+        for part in (
+            "Ada Thornfield",
+            "Rowan",
+            "mill/upper",
+            "64.5",
+            "Iron longsword",
+            "Lake sapphire",
+            "350",
+            "unique",
+            "unknown",
+            "agility",
+        ):
             assert part in text, part
         assert await operator.page.locator(".bag-inventory .slot").count() == 28
         assert await operator.page.locator(".bag-equipment .slot").count() == 11
@@ -246,7 +259,9 @@ async def test_lists_go_on_page_by_page_without_a_script(studio: Open, browser: 
         operator.check()
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/characters/nobody", "/trades/none", "/items/nothing", "/journal/none", "/pieces/none", "/owners/x"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/characters/nobody", "/trades/none", "/items/nothing", "/journal/none", "/pieces/none", "/owners/x"]
+)
 async def test_what_is_not_there_says_so(studio: Open, browser: Browser, path: str) -> None:
     async with at_work(studio, browser) as operator:
         assert await operator.visit(path) == 404

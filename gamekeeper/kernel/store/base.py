@@ -116,7 +116,8 @@ class WriteSet(Struct):
     guards: list[Guard] = []
     roots: list[tuple[str, int, bytes, int]] = []
     """id, new version, new head, new journal sequence"""
-    data_keys: list[tuple[str, bytes | None]] = []
+    erased_roots: list[tuple[str, int, bytes, int]] = []
+    """the same of owners whose data key is destroyed; no root stands in both"""
     new_roots: list[tuple[str, str, int, bytes, int, bytes | None]] = []
     """id, kind, version, head, journal sequence, data key"""
     deletes: dict[type[Record], list[tuple[Any, ...]]] = {}
@@ -139,7 +140,7 @@ class WriteSet(Struct):
             or self.answers
             or self.claims
             or self.releases
-            or self.data_keys
+            or self.erased_roots
         )
 
 

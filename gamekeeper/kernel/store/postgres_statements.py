@@ -143,7 +143,7 @@ _BIG: dict[str, list[tuple[str, str]]] = {
 _SMALL: dict[str, list[tuple[str, str]]] = {
     "new_roots": [("id", "text"), ("kind", "text"), ("version", "bigint"), ("head", "bytea"), ("seq", "bigint"), ("data_key", "bytea")],
     "roots": [("id", "text"), ("version", "bigint"), ("head", "bytea"), ("seq", "bigint")],
-    "data_keys": [("id", "text"), ("data_key", "bytea")],
+    "erased_roots": [("id", "text"), ("version", "bigint"), ("head", "bytea"), ("seq", "bigint")],
     "releases": [("kind", "text"), ("key", "text")],
     "claims": [("kind", "text"), ("key", "text"), ("owner_id", "text"), ("at", "bigint")],
 }
@@ -189,7 +189,7 @@ def parts_of(writes: WriteSet) -> list[Part]:
     small: list[tuple[str, Sequence[Sequence[Any]]]] = [
         ("new_roots", writes.new_roots),
         ("roots", writes.roots),
-        ("data_keys", writes.data_keys),
+        ("erased_roots", writes.erased_roots),
         ("releases", writes.releases),
         ("claims", writes.claims),
     ]
@@ -240,10 +240,11 @@ def _write_text(part: Part, source: str, earlier: list[Part]) -> str:
     ok = "(SELECT ok FROM verdict)"
     if part.record is not None:
         return _record_text(part, shape(part.record), source, ok, earlier)
-    if part.verb == "roots":
-        return f"UPDATE owners o SET version = u.version, head_hash = u.head, journal_seq = u.seq FROM {source} WHERE o.id = u.id AND {ok}"
-    if part.verb == "data_keys":
-        return f"UPDATE owners o SET data_key = u.data_key FROM {source} WHERE o.id = u.id AND {ok}"
+    if part.verb in ("roots", "erased_roots"):
+        # One statement changes a row once at the most, so an erased owner's root is written by a part of its own.
+        erased = ", data_key = NULL" if part.verb == "erased_roots" else ""
+        changes = f"version = u.version, head_hash = u.head, journal_seq = u.seq{erased}"
+        return f"UPDATE owners o SET {changes} FROM {source} WHERE o.id = u.id AND {ok}"
     if part.verb == "releases":
         return f"DELETE FROM claims c USING {source} WHERE c.kind = u.kind AND c.key = u.key AND {ok} RETURNING 1"
     if part.verb == "new_roots":

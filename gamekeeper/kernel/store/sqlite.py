@@ -386,8 +386,8 @@ def _write_all(connection: apsw.Connection, writes: WriteSet) -> None:
         )
     if writes.roots:
         many("UPDATE owners SET version = ?2, head_hash = ?3, journal_seq = ?4 WHERE id = ?1", writes.roots)
-    if writes.data_keys:
-        many("UPDATE owners SET data_key = ?2 WHERE id = ?1", writes.data_keys)
+    if writes.erased_roots:
+        many("UPDATE owners SET version = ?2, head_hash = ?3, journal_seq = ?4, data_key = NULL WHERE id = ?1", writes.erased_roots)
     if writes.journal:
         many(_INSERT_JOURNAL, map(astuple, writes.journal))
     if writes.answers:
