@@ -23,7 +23,8 @@ D = TypeVar("D", bound=Struct)
 class StoreReader:
     """A `Reader` over the store; owners leased here are read from memory, which is ahead of the database."""
 
-    def __init__(self, store: Store, runner: Runner, clock: Clock) -> None:
+    def __init__(self, store: Store, runner: Runner, clock: Clock, *, patient: bool = False) -> None:
+        self._patient = patient
         self._clock = clock
         self._store = store
         self._runner = runner
@@ -42,6 +43,10 @@ class StoreReader:
         if any(record not in state.tables for record in records):
             return None
         return {record: [state.tables[record][key] for key in sorted(state.tables[record])] for record in records}
+
+    def patient(self) -> StoreReader:
+        """The same, for statements that read whole tables and may take their time."""
+        return StoreReader(self._store, self._runner, self._clock, patient=True)
 
     async def root(self, owner: str) -> Root | None:
         """An owner's root row."""
@@ -110,7 +115,7 @@ class StoreReader:
 
     async def _fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Any]:
         try:
-            return await self._store.fetch(statement, parameters)
+            return await self._store.fetch(statement, parameters, patient=self._patient)
         except (Unreachable, TryAgain) as error:
             raise StoreUnavailable(problem=str(error)) from error
 

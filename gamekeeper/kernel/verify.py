@@ -215,6 +215,7 @@ class Verifier:
         self._progress = progress
         self.report = Report(problems=[])
         self._tables = {name: _rows_statement(record) for name, record in sorted(RECORDS.items())}
+        self._nobodys_rows = {name: _nobodys_rows_statement(record) for name, record in sorted(RECORDS.items())}
 
     async def run(self, reader: Reader) -> Report:
         """Verify everything."""
@@ -281,10 +282,13 @@ class Verifier:
         return problems
 
     async def _strays(self) -> None:
-        """Entries and claims of owners that do not exist."""
-        for owner, seq in await self._store.fetch(NOBODYS_ENTRIES, {}):
+        """Entries, rows and claims of owners that do not exist."""
+        for owner, seq in await self._store.fetch(NOBODYS_ENTRIES, {}, patient=True):
             self.report.problems.append(Problem("chain", "the entry's owner has no root row", owner=owner, seq=seq, table="journal"))
-        for kind, key, owner in await self._store.fetch(UNCLAIMED, {}):
+        for name, statement in self._nobodys_rows.items():
+            for key in await self._store.fetch(statement, {}, patient=True):
+                self.report.problems.append(Problem("rows", "the row's owner has no root row", owner=key[0], table=name, key=list(key)))
+        for kind, key, owner in await self._store.fetch(UNCLAIMED, {}, patient=True):
             self.report.problems.append(
                 Problem("claims", "the claim's owner has no root row", owner=owner, table="claims", key=[kind, key])
             )
@@ -300,6 +304,12 @@ def _rows_statement(record: type[Record]) -> Any:
     return select(*table.columns).where(owner >= bindparam("first", type_=Text), owner <= bindparam("last", type_=Text))
 
 
+def _nobodys_rows_statement(record: type[Record]) -> Any:
+    table, made = schema.table(record), shape(record)
+    keys = [table.c[name] for name in made.key_names]
+    return select(*keys).where(~select(_O.id).where(_O.id == table.c[made.owner_field]).exists()).order_by(*keys).limit(50)
+
+
 class Verifiable(Protocol):
     """An open keep, as far as verifying needs it."""
 
@@ -313,4 +323,4 @@ async def verify(keep: Verifiable, *, progress: Progress | None = None) -> Repor
 
     Raises: STORE_UNAVAILABLE.
     """
-    return await Verifier(keep.store, keep.runner.sealer, progress).run(keep.reader)
+    return await Verifier(keep.store, keep.runner.sealer, progress).run(keep.reader.patient())

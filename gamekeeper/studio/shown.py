@@ -144,7 +144,9 @@ def change_view(change: Changed) -> ChangeView:
     if before is None and after is not None and set(after) == {"sha256"}:
         return ChangeView(change.table, key, "appended", [])
     verb = "added" if before is None else "removed" if after is None else "changed"
-    names = list((after or {}) if before is None else before)
+    row = (after or {}) if before is None else before
+    # Whose row it is has been said.
+    names = [name for at, (name, value) in enumerate(row.items()) if at or value != change.key[0]]
     return ChangeView(change.table, key, verb, [Difference(name, _side(before, name), _side(after, name)) for name in names])
 
 

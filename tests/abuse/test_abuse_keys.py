@@ -12,6 +12,7 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel.verify import verify
 from gamekeeper.modules import characters, items, trades
 from tests.crash import bank as banks
+from tests.crash.faults import faulty
 from tests.crash.raw import raw
 from tests.modules import scene
 
@@ -219,3 +220,23 @@ async def test_nobody_is_refused_by_content_that_another_server_has_replaced(dat
         assert [type(answer) for answer in answers] == [characters.Renamed, items.Placed, items.InsufficientQuantity]
         assert await scene.totals(here, [ada, bob], "arrow") == [30, 20]
         await sound(here)
+
+
+async def test_abuse_94_batches_in_doubt_need_no_second_connection_each(database_url: str) -> None:
+    """As many batches as connections: if one of them waited for a further connection while it holds its own, all would wait for ever."""
+    async with faulty(database_url, pool_size=2, overlap=2, max_batch=1) as (keep, store):
+        await scene.stock(keep)
+        people = await scene.people(keep, "Ada", "Bob", "Cyd", "Dan")
+        for one in people:
+            await keep.do(items.grant(holder=one, item="arrow", quantity=50, source="starter"))
+        for _ in range(5):
+            store.fail(1, "lost_after", times=2)
+            async with asyncio.timeout(2):
+                await asyncio.gather(
+                    keep.do(items.give(giver=people[0], receiver=people[1], item="arrow", quantity=5)),
+                    keep.do(items.give(giver=people[2], receiver=people[3], item="arrow", quantity=5)),
+                )
+        store.fail(0, "unreachable", times=0)
+        assert keep.stats.unknown_committed == 10
+        assert await scene.totals(keep, people, "arrow") == [25, 75, 25, 75]
+        await sound(keep)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gamekeeper.cli import founding
-from gamekeeper.cli.mossbrook import BARGAINS, FALLEN, PEOPLE, WORLD, id_of
+from gamekeeper.cli.mossbrook import BARGAINS, FALLEN, PEOPLE, PLAYERS, WORLD, id_of
 from gamekeeper.errors import Busy
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Call
@@ -29,7 +29,8 @@ async def test_a_new_world_lives(keep: Keep) -> None:
     assert {row.container for row in held} >= {"inventory", "equipment", "pouch", "bank:0"}
     assert len({row.item for row in held}) > 30
     assert not any(row.unknown for row in held)
-    assert len(await keep.ask(items.inventory(holder=WORLD, container="ground"))) == len(FALLEN)
+    fallen = await keep.ask(items.inventory(holder=WORLD, container="ground"))
+    assert len(fallen) == len(FALLEN)
     assert (await keep.ask(worlds.show(world=WORLD))).name == "Mossbrook"
     assert (begun.founded, begun.lives) == (True, True)
     await adds_up(keep)
@@ -50,9 +51,9 @@ async def test_nobody_knows_the_passwords_of_the_founding(keep: Keep) -> None:
     await founding.begin(keep, empty=False)
 
     everybody = (await keep.ask(users.list_users(limit=200))).items
-    assert {one.username for one in everybody} == {*founding.PLAYERS, founding.OPERATOR_NAME}
+    assert {one.username for one in everybody} == {*PLAYERS, founding.OPERATOR_NAME}
     with pytest.raises(sessions.BadCredentials):
-        await keep.do(sessions.login(username=founding.PLAYERS[0], password=founding.PLAYERS[0]))
+        await keep.do(sessions.login(username=PLAYERS[0], password=PLAYERS[0]))
 
 
 async def test_a_second_start_changes_nothing(keep: Keep) -> None:

@@ -48,7 +48,7 @@ def test_every_verb_says_what_it_takes_without_importing_a_database(verb: str, c
     page = capsys.readouterr().out
     assert f"Usage: gamekeeper {verb}" in page
     assert VERBS[verb][1].split(",")[0] in " ".join(page.split())
-    if verb not in ("bench",):
+    if verb != "bench":
         assert "--json" in page
 
 
@@ -72,7 +72,7 @@ def test_help_of_a_verb_needs_no_database() -> None:
         (["verify"], Exit.UNREACHABLE, "STORE_UNAVAILABLE"),
         (["verify", "--url", "postgresql://ada:hunter2@127.0.0.1:1/world"], Exit.UNREACHABLE, "STORE_UNAVAILABLE"),
         (["serve"], Exit.UNREACHABLE, "gamekeeper dev"),
-        (["serve", "--host", "0.0.0.0"], Exit.REFUSED, "--behind-proxy"),
+        (["serve", "--host", "192.0.2.1"], Exit.REFUSED, "--behind-proxy"),
         (["demo", "--url", "http://127.0.0.1:1"], Exit.UNREACHABLE, "gamekeeper dev"),
         (["demo", "--url", "http://127.0.0.1:1", "--key-file", "nowhere.json"], Exit.UNREACHABLE, "gamekeeper dev"),
         (["content", "load", "nowhere"], Exit.REFUSED, "FILE_REFUSED"),
@@ -109,7 +109,7 @@ def test_debug_shows_where_a_failure_came_from(capsys: pytest.CaptureFixture[str
 
 
 def test_an_error_that_nobody_expected_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(VERBS, "version", ("version:nothing_of_that_name", ""))  # type: ignore[arg-type]
+    monkeypatch.setitem(VERBS, "version", ("version:nothing_of_that_name", ""))
 
     assert run(["version"]) == Exit.UNEXPECTED
 
@@ -124,7 +124,7 @@ def test_ctrl_c_answers_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("gamekeeper.cli._dispatch", interrupted)
 
-    assert run(["version"]) == Exit.INTERRUPTED == 130
+    assert run(["version"]) == 130
 
 
 def test_a_database_that_somebody_else_holds_answers_6(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

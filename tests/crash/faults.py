@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
 
+from gamekeeper.config import settings_from
+from gamekeeper.keep import Keep, import_modules, make_store
+from gamekeeper.kernel.clock import SystemClock
 from gamekeeper.kernel.store.base import Applied, LoadRequest, LoadResult, OutcomeUnknown, Store, Transaction, TryAgain, Unreachable, WriteSet
 
 T = TypeVar("T")
@@ -88,3 +91,17 @@ class FaultyTransaction:
 
 async def _nothing(_: Any) -> None:
     return None
+
+
+@asynccontextmanager
+async def faulty(url: str, **settings: Any) -> AsyncIterator[tuple[Keep, FaultyStore]]:
+    """An open keep over a store that can be told to fail."""
+    import_modules()
+    made = settings_from({"url": url, "allow_unsafe_postgres": True, **settings})
+    store = FaultyStore(make_store(made))
+    keep = Keep(made, store, SystemClock())  # type: ignore[arg-type]
+    await keep.start(create=True)
+    try:
+        yield keep, store
+    finally:
+        await keep.close()

@@ -2,20 +2,17 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
-from gamekeeper.config import Settings, settings_from
 from gamekeeper.errors import StoreUnavailable
-from gamekeeper.keep import Keep, import_modules, make_store
-from gamekeeper.kernel.clock import SystemClock
+from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.verify import verify
 from gamekeeper.modules import items, trades
-from tests.crash.faults import FAULTS, Fault, FaultyStore
+from tests.crash.faults import FAULTS, Fault, FaultyStore, faulty
 from tests.modules import scene
 
 MOST_CALLS = 40
@@ -70,19 +67,8 @@ async def complete_trade(keep: Keep, tag: str) -> Case:
 COMMANDS: tuple[Prepare, ...] = (grant, swap, equip, complete_trade)
 
 
-@asynccontextmanager
-async def faulty(url: str) -> AsyncIterator[tuple[Keep, FaultyStore]]:
-    """A keep over a store that can be told to fail, with renewals and flushes so rare that only the command calls it."""
-    import_modules()
-    settings: Settings = settings_from({"url": url, "allow_unsafe_postgres": True, "deadline_seconds": 0.4, "checkpoint_seconds": 3600})
-    store = FaultyStore(make_store(settings))
-    keep = Keep(settings, store, SystemClock())  # type: ignore[arg-type]
-    await keep.start(create=True)
-    try:
-        await scene.stock(keep)
-        yield keep, store
-    finally:
-        await keep.close()
+SETTINGS = {"deadline_seconds": 0.4, "checkpoint_seconds": 3600.0}
+"""Flushes so rare that only the command calls the store."""
 
 
 async def lying(keep: Keep, owners: Sequence[str]) -> list[Any]:
@@ -139,7 +125,8 @@ async def once(keep: Keep, store: FaultyStore, prepare: Prepare, tag: str, nth: 
 @pytest.mark.parametrize("prepare", COMMANDS, ids=lambda prepare: prepare.__name__)
 async def test_a_fault_at_any_call_leaves_all_or_nothing(database_url: str, prepare: Prepare) -> None:
     points = 0
-    async with faulty(database_url) as (keep, store):
+    async with faulty(database_url, **SETTINGS) as (keep, store):
+        await scene.stock(keep)
         expected = await outcome(prepare, keep, "sample")
         # Rows in the cache and one fault; or nothing in the cache and three faults in a row, so that the slow way is faulty too.
         for (warm, times), fault in itertools.product(((True, 1), (False, 3)), FAULTS):
@@ -163,7 +150,8 @@ async def test_a_fault_at_any_call_leaves_all_or_nothing(database_url: str, prep
 
 
 async def test_a_store_that_never_comes_back_is_said_to_be_unavailable_and_the_key_still_tells(database_url: str) -> None:
-    async with faulty(database_url) as (keep, store):
+    async with faulty(database_url, **SETTINGS) as (keep, store):
+        await scene.stock(keep)
         for fault in ("unreachable", "lost_before", "lost_after"):
             case = await swap(keep, fault.replace("_", ""))
             before = await lying(keep, case.owners)

@@ -9,7 +9,9 @@ import pytest
 from gamekeeper.errors import GameError, InvalidArgument
 from gamekeeper.keep import Keep
 from gamekeeper.kernel import gate
+from gamekeeper.kernel.verify import verify
 from gamekeeper.modules import characters, content, items, worlds
+from tests.crash.raw import raw
 from tests.modules.scene import ALL, ARROW, adds_up, fill, lying, pack, people, stock, totals, unique_id
 
 # Granting and using up
@@ -656,3 +658,17 @@ async def test_a_long_walk_of_any_commands_adds_up(keep: Keep) -> None:
         assert [one for one in outcomes if isinstance(one, GameError) and one.code == "CONSTRAINT_VIOLATED"] == []
 
     await adds_up(keep)
+
+
+async def test_verify_finds_what_was_made_out_of_nothing(keep: Keep, database_url: str) -> None:
+    await stock(keep)
+    (ada,) = await people(keep, "Ada")
+    await keep.do(items.grant(holder=ada, item="arrow", quantity=5, source="test"))
+    assert (await verify(keep)).problems == []
+
+    async with raw(database_url) as database:
+        await database.rows("UPDATE holdings SET quantity = 9 WHERE holder_id = ?", ada)
+
+    found = {(problem.check, problem.message) for problem in (await verify(keep)).problems}
+    assert ("items.conservation", "minted 5, burned 0, held 9") in found
+    assert ("items.balances", "movements give 5, held are 9") in found

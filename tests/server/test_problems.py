@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,12 @@ from gamekeeper.server import Limits, make_app, problem, status_of
 from tests.server.conftest import ORIGIN, Caller
 
 REQUIRED = {"type", "title", "status", "detail", "instance", "code", "retryable"}
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """One database will do: nothing here depends on which."""
+    return f"sqlite:///{tmp_path}/world.db"
 
 
 def check(answer: Response, status: int, code: str) -> dict[str, Any]:

@@ -205,8 +205,8 @@ class Store(Protocol):
         """The slow, certain way."""
         ...
 
-    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """Run a SQLAlchemy Core statement, compiled once."""
+    async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:
+        """Run a SQLAlchemy Core statement, compiled once. A patient one may read whole tables: no statement timeout ends it."""
         ...
 
     async def acquire_leases(self, owners: Sequence[str], holder: str, seconds: float) -> list[LeaseRow]:

@@ -42,6 +42,8 @@ from gamekeeper.kernel.store.postgres_statements import (
 )
 
 T = TypeVar("T")
+PATIENCE_SECONDS = 24 * 3600.0
+"""How long a statement that reads whole tables may take: verification, the economy."""
 DIALECT: Dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 
 _RETRY = (
@@ -229,15 +231,18 @@ class PostgresStore:
                 raise
             await _translated(transaction.commit())
 
-    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:
         """Run a SQLAlchemy Core statement, compiled once."""
         known = self._compiled.get(id(statement))
         if known is None:
             known = self._compiled[id(statement)] = schema.compiled(statement, DIALECT)
         values = {**known.values, **parameters} if known.values else parameters
+        arguments = [values[name] for name in known.names]
         async with self._connection() as connection:
             try:
-                rows: Sequence[Sequence[Any]] = await connection.fetch(known.text, *(values[name] for name in known.names))
+                rows: Sequence[Sequence[Any]] = await (
+                    _patiently(connection, known.text, arguments) if patient else connection.fetch(known.text, *arguments)
+                )
             except (*_RETRY, *_GONE) as error:
                 raise (TryAgain if isinstance(error, _RETRY) else Unreachable)(str(error)) from error
             return rows
@@ -317,6 +322,13 @@ class PostgresTransaction:
     async def apply(self, writes: WriteSet) -> Applied:
         """Write within the transaction."""
         return await self._store._apply(self._connection, writes)
+
+
+async def _patiently(connection: Any, text: str, arguments: list[Any]) -> Any:
+    """Run a statement that may take its time."""
+    async with connection.transaction(readonly=True):
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        return await connection.fetch(text, *arguments, timeout=PATIENCE_SECONDS)
 
 
 async def _leave(_: Any) -> None:

@@ -209,7 +209,7 @@ class SqliteStore:
             _roll_back(connection)
             raise
 
-    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:  # noqa: ARG002 - SQLite ends no statement
         """Run a SQLAlchemy Core statement on a reader."""
         known = self._compiled.get(id(statement))
         if known is None:

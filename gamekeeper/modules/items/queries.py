@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, case, cast, f
 
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.store.schema import table
+from gamekeeper.kernel.verify import Problem, check
 from gamekeeper.modules import content
 
 from .records import Container, HolderId, Holding, ItemId, ItemMovement, ItemUid
@@ -215,3 +216,19 @@ WRONG_BALANCES = (
 async def balances_differ(read: Reader) -> list[WrongBalance]:
     """List the first holders whose holdings are not the sum of their movements; reads every holding and movement."""
     return await read.rows(WrongBalance, WRONG_BALANCES)
+
+
+@check("items.conservation")
+async def conserved(read: Reader) -> list[Problem]:
+    """Find the items of which not as many are held as were minted and not burned."""
+    told = "minted {0.minted}, burned {0.burned}, held {0.held}"
+    rows = await read.rows(ItemBalance, CONSERVATION)
+    return [Problem("items.conservation", told.format(row), table="holdings", key=[row.item]) for row in rows if row.difference]
+
+
+@check("items.balances")
+async def balanced(read: Reader) -> list[Problem]:
+    """Find the holders whose holdings are not the sum of their movements."""
+    told = "movements give {0.moved}, held are {0.held}"
+    rows = await read.rows(WrongBalance, WRONG_BALANCES)
+    return [Problem("items.balances", told.format(row), owner=row.holder, table="holdings", key=[row.item]) for row in rows]

@@ -40,12 +40,18 @@
     document.dispatchEvent(new CustomEvent("studio:theme"));
   }
 
+  // A notice stays in sight for a while, then in its place at the top.
+  function settle() {
+    for (const notice of document.querySelectorAll(".notice.fresh")) setTimeout(() => notice.classList.remove("fresh"), 6000);
+  }
+
   function typing(target) {
     return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     localize(document);
+    settle();
     const button = document.getElementById("theme");
     if (button) {
       button.hidden = false;
@@ -91,6 +97,7 @@
 
   document.addEventListener("htmx:afterSwap", (event) => {
     localize(document);
+    settle();
     // "Older" is replaced by what it loaded: go on reading there, not at the top of the page.
     const asked = event.detail.requestConfig && event.detail.requestConfig.elt;
     if (asked && asked.matches("[data-more]")) {
