@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
+
 from gamekeeper.config import Settings
-from gamekeeper.errors import InvalidArgument, StoreUnavailable
+from gamekeeper.errors import GameError, InvalidArgument, StoreUnavailable
 from gamekeeper.kernel.batch import Runner, Submission, request_hash
 from gamekeeper.kernel.cache import OwnerCache
 from gamekeeper.kernel.clock import Clock, SystemClock
@@ -44,6 +46,13 @@ class How(TypedDict, total=False):
     actor: str
     reason: str | None
     expect_version: int | Mapping[str, int] | None
+
+
+class Told(Struct, frozen=True):
+    """The answers of the calls, and whether they were kept from an earlier request with the same key."""
+
+    results: list[Any]
+    replayed: bool
 
 
 class Keep:
@@ -113,16 +122,40 @@ class Keep:
         Raises: what the commands raise; VERSION_CONFLICT, IDEMPOTENCY_KEY_REUSED, OWNER_LEASED, STALE_LEASE, SAVE_FAILING, BUSY,
         STORE_UNAVAILABLE.
         """
+        told = await self.tell(*calls, key=key, actor=actor, reason=reason, expect_version=expect_version)
+        return told.results[0] if len(calls) == 1 else tuple(told.results)
+
+    async def tell(
+        self,
+        *calls: Call[Any],
+        key: str | None = None,
+        actor: str = "embedded",
+        reason: str | None = None,
+        expect_version: int | Mapping[str, int] | None = None,
+    ) -> Told:
+        """Do what `do` does, and tell also whether the answer is a kept one.
+
+        Raises: as `do`.
+        """
         _check_words(calls, key, actor, reason)
-        prepared = await self._prepare(calls)
-        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        expect = _expected(calls, expect_version)
         digest = b"" if key is None else request_hash(calls, self.runner.sealer)
-        self.engine.submit(
-            Submission(calls, key=key, actor=actor, reason=reason, expect=expect, prepared=prepared, future=future, request_hash=digest)
-        )
-        results = await future
-        return results[0] if len(calls) == 1 else tuple(results)
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+
+        def submission_of(prepared: Sequence[Prepared], expect: Mapping[str, int]) -> Submission:
+            return Submission(
+                calls, key=key, actor=actor, reason=reason, expect=expect, prepared=prepared, future=future, request_hash=digest
+            )
+
+        try:
+            prepared = await self._prepare(calls)
+        except GameError:
+            # What the step looks for may be gone because the first try of this very request has changed it.
+            if await self.engine.replay(submission_of([_NOTHING] * len(calls), {})):
+                return Told(await future, replayed=True)
+            raise
+        submission = submission_of(prepared, _expected(calls, expect_version))
+        self.engine.submit(submission)
+        return Told(await future, replayed=submission.replayed)
 
     async def _prepare(self, calls: Sequence[Call[Any]]) -> list[Prepared]:
         found: list[Prepared] = []

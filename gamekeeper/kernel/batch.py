@@ -29,7 +29,20 @@ OPERATOR_PREFIX = "operator:"
 class Submission:
     """One or several calls that succeed or fail together, and the caller who waits for the answer."""
 
-    __slots__ = ("actor", "calls", "command_ids", "expect", "future", "key", "owners", "prepared", "reason", "request_hash", "turns")
+    __slots__ = (
+        "actor",
+        "calls",
+        "command_ids",
+        "expect",
+        "future",
+        "key",
+        "owners",
+        "prepared",
+        "reason",
+        "replayed",
+        "request_hash",
+        "turns",
+    )
 
     def __init__(
         self,
@@ -60,6 +73,7 @@ class Submission:
             if owner not in self.owners:
                 raise InvalidArgument(path="/expect_version", problem=f"the command does not name {owner!r}")
         self.request_hash = request_hash
+        self.replayed = False
         # A retry waits for the first one to end as if the key were an owner; no owner's id has a colon.
         self.turns = self.owners if key is None else {*self.owners, f"key:{actor}\0{key}"}
 

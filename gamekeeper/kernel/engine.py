@@ -332,6 +332,7 @@ class Engine:
             digest, text = answers[submission.answer_key or ("", "")]
             batch.remove(submission)
             self.stats.replays += 1
+            submission.replayed = True
             if digest != submission.request_hash:
                 self._answer(submission, KeyReused(key=submission.key), [])
                 continue

@@ -56,6 +56,7 @@ LAST_WORDS_SECONDS: Final = 1.0
 """How long the answer to a request that ran out of time may take to be sent."""
 
 _ENCODE = msgspec.json.Encoder().encode
+_REPLAYED: Final = (b"idempotent-replayed", b"true")
 _JSON_HEADERS: Final = (b"content-type", b"application/json")
 _COMMON: Final[Headers] = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
@@ -213,8 +214,8 @@ class Front:
         call = command.call(object_of(await self._buffered.read(request.receive, self._limits)))
         await authorize(self._keep.reader, caller, command, call.arguments)
         _check_expectation(expected, call)
-        result = await self._keep.do(call, key=key, actor=caller.actor, reason=reason, expect_version=expected)
-        return _success(result)
+        told = await self._keep.tell(call, key=key, actor=caller.actor, reason=reason, expect_version=expected)
+        return _success(told.results[0], replayed=told.replayed)
 
     async def _batch(self, request: Request) -> Answer:
         """Do several commands all-or-nothing."""
@@ -230,8 +231,8 @@ class Front:
         key, reason = self._words(request, caller, value=any(call.command.value for call in calls))
         expected = request.expected_version()
         _check_expectation(expected, calls[0])
-        results = await self._keep.do(*calls, key=key, actor=caller.actor, reason=reason, expect_version=expected)
-        return _success([results] if len(calls) == 1 else list(results))
+        told = await self._keep.tell(*calls, key=key, actor=caller.actor, reason=reason, expect_version=expected)
+        return _success(told.results, replayed=told.replayed)
 
     async def _call(self, caller: Caller, position: int, name: str, arguments: dict[str, Any]) -> Call[Any]:
         route = self._routes.get(PREFIX + name.replace(".", "/", 1))
@@ -390,8 +391,8 @@ def _explain(request: Request, path: str) -> Answer:
     return _success(told)
 
 
-def _success(result: Any) -> Answer:
-    return 200, [_JSON_HEADERS, *_COMMON], _ENCODE(result)
+def _success(result: Any, *, replayed: bool = False) -> Answer:
+    return 200, [_JSON_HEADERS, *_COMMON, *([_REPLAYED] if replayed else ())], _ENCODE(result)
 
 
 async def _send(send: Send, request: Request, answer: Answer) -> None:

@@ -13,6 +13,19 @@ from tests.kernel.instruments import WatchedKeep, open_bank
 from tests.servers import TemporaryPostgres
 
 
+EMPTY = """
+DO $$
+DECLARE name text;
+BEGIN
+    PERFORM set_config('session_replication_role', 'replica', true);  -- triggers sleep: a ledger can be emptied
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'owners' LOOP
+        EXECUTE format('DELETE FROM %I', name);
+    END LOOP;
+    DELETE FROM owners WHERE id <> 'content';
+END $$
+"""
+
+
 def _make_tables(url: str) -> None:
     """Make the tables of the built-in modules and of the bank; fixtures run beside a test's event loop, so in a thread."""
 
@@ -41,9 +54,29 @@ def postgres_template(postgres: TemporaryPostgres) -> str:
     return url.rsplit("/", 1)[1]
 
 
+@pytest.fixture(scope="session")
+def postgres_world(postgres: TemporaryPostgres, postgres_template: str) -> str:
+    """A database that the tests use one after another; making and dropping one for each takes longer than most of them."""
+    return postgres.create_database(template=postgres_template)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A database with the bank's tables on each engine in turn."""
+    """A database with the bank's tables and nothing in them, on each engine in turn."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/world.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file_of(url))
+        yield url
+        return
+    url = request.getfixturevalue("postgres_world")
+    yield url
+    server: TemporaryPostgres = request.getfixturevalue("postgres")
+    server.execute(EMPTY, database=url.rsplit("/", 1)[1])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The same for a test that changes the tables."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path}/world.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), file_of(url))

@@ -7,6 +7,7 @@ import pytest
 
 from gamekeeper.errors import Busy, ConstraintViolated, GameError, NameTaken, StoreUnavailable
 from gamekeeper.keep import Keep
+from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.store.base import OutcomeUnknown, TryAgain, Unreachable
 from tests.kernel import bank
 from tests.kernel.instruments import Gate, WatchedKeep, accounts, fund, one, open_bank, rows, verified
@@ -227,7 +228,7 @@ async def test_a_name_that_one_command_gives_back_the_next_of_the_batch_may_take
         return_exceptions=True,
     )
 
-    assert answers[:3] == ["ada", "bob", "new"]
+    assert list(answers[:3]) == ["ada", "bob", "new"]
     assert isinstance(answers[3], NameTaken)
     assert isinstance(answers[4], bank.Opened)
     assert keep.watched.calls["apply"] == 1
@@ -364,15 +365,15 @@ async def test_a_database_that_stays_away_is_reported_in_time(database_url: str)
         assert await fund(keep, ada) == 100
 
 
-async def _without_transactions(keep: WatchedKeep, call: object) -> object:
+async def _without_transactions(keep: WatchedKeep, call: Call[int]) -> int:
     def refuse() -> object:
         raise Unreachable("no connection")
 
     keep.watched.transaction = refuse  # type: ignore[attr-defined]
     try:
-        return await keep.do(call)  # type: ignore[call-overload]
+        return await keep.do(call)
     finally:
-        del keep.watched.transaction  # type: ignore[attr-defined]
+        del keep.watched.transaction
 
 
 # The cache

@@ -131,8 +131,7 @@ async def test_fifty_racing_calls_with_one_key_happen_once(keep: Keep) -> None:
 
 
 async def test_fifty_racing_calls_with_one_key_from_two_processes_happen_once(database_url: str) -> None:
-    words = {"secret_key": SECRET_KEY}
-    async with open_bank(database_url, **words) as here, open_bank(database_url, **words) as there:
+    async with open_bank(database_url, secret_key=SECRET_KEY) as here, open_bank(database_url, secret_key=SECRET_KEY) as there:
         opened = await asyncio.gather(*(keep.do(bank.open_account(nick="cy"), key="o") for _ in range(25) for keep in (here, there)))
 
         assert len({answer.account_id for answer in opened}) == 1

@@ -1,6 +1,7 @@
 """Opening a database: what is made, what is checked, and what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.servers import TemporaryPostgres
 MODULES = ("tests.kernel.bank",)
 
 
-async def refused(url: str, *, create: bool = False, **words: object) -> str:
+async def refused(url: str, *, create: bool = False, **words: Any) -> str:
     """What opening is refused with."""
     with pytest.raises(StoreUnavailable) as refusal:
         await gamekeeper.open(url, create=create, modules=MODULES, **words).__aenter__()
@@ -41,21 +42,21 @@ async def test_opening_again_keeps_what_is_there(database_url: str) -> None:
         assert await fund(again, ada) == 100
 
 
-async def test_a_table_that_lacks_a_column_is_refused_by_name(database_url: str) -> None:
-    async with raw(database_url) as sql:
+async def test_a_table_that_lacks_a_column_is_refused_by_name(own_database_url: str) -> None:
+    async with raw(own_database_url) as sql:
         await sql.rows("ALTER TABLE bank_lamps RENAME COLUMN lit TO shining")
 
     for create in (False, True):
-        message = await refused(database_url, create=create, allow_unsafe_postgres=True)
+        message = await refused(own_database_url, create=create, allow_unsafe_postgres=True)
         assert "bank_lamps lacks the columns lit" in message
 
 
-async def test_a_missing_table_is_made_when_asked_for(database_url: str) -> None:
-    async with raw(database_url) as sql:
+async def test_a_missing_table_is_made_when_asked_for(own_database_url: str) -> None:
+    async with raw(own_database_url) as sql:
         await sql.rows("DROP TABLE bank_lamps")
 
-    assert "lacks tables" in await refused(database_url, allow_unsafe_postgres=True)
-    async with open_bank(database_url) as keep:
+    assert "lacks tables" in await refused(own_database_url, allow_unsafe_postgres=True)
+    async with open_bank(own_database_url) as keep:
         (ada,) = await accounts(keep, "ada")
         await keep.do(bank.light(account=ada, oil=1.0))
 

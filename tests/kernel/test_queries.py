@@ -1,10 +1,12 @@
 """Queries: typed rows, pages, and owners leased here read as memory has them."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from gamekeeper.errors import InvalidArgument, StoreUnavailable
+from gamekeeper.kernel.queries import Ask
 from gamekeeper.kernel.store.base import Unreachable
 from tests.kernel import bank
 from tests.kernel.instruments import WatchedKeep, accounts, one, open_bank
@@ -133,8 +135,9 @@ async def test_a_database_that_is_away_is_a_store_unavailable(keep: WatchedKeep)
         raise Unreachable("no route")
 
     keep.watched.before["load"] = fail
-    for question in (bank.gold(account=ada), bank.whole(account=ada), bank.places(account=ada)):
+    questions: list[Ask[Any]] = [bank.gold(account=ada), bank.whole(account=ada), bank.places(account=ada)]
+    for question in questions:
         with pytest.raises(StoreUnavailable, match="no route"):
-            await keep.ask(question)  # type: ignore[arg-type]
+            await keep.ask(question)
     with pytest.raises(StoreUnavailable):
         await keep.version(ada)

@@ -38,6 +38,7 @@ async def test_the_same_key_does_a_command_once(keep: Keep, ada: Caller, guild: 
     answers += await asyncio.gather(*(ada.do("guilds.save", {"guild": guild, "coins": 5}, idempotency_key="once") for _ in range(10)))
 
     assert {(one.status_code, one.text) for one in answers} == {(200, '{"coins":5}')}
+    assert [one.headers.get("idempotent-replayed") for one in answers] == [None] + ["true"] * 12
     assert await coins(keep, ada, guild) == 5
 
 

@@ -19,7 +19,6 @@ import gamekeeper
 from gamekeeper.keep import Keep
 from gamekeeper.kernel import history
 from gamekeeper.kernel.clock import ManualClock
-from gamekeeper.kernel.store.base import LoadRequest, LoadResult
 from gamekeeper.modules import characters, content, items, trades
 from gamekeeper.studio import make_login_link, make_studio, sign_login_link
 
@@ -281,13 +280,13 @@ async def test_a_page_asks_the_database_a_handful_of_times(door: Door, monkeypat
     asked: list[str] = []
     load, fetch = door.keep.store.load, door.keep.store.fetch
 
-    async def counted_load(request: LoadRequest) -> LoadResult:
+    async def counted_load(*words: Any, **more: Any) -> Any:
         asked.append("load")
-        return await load(request)
+        return await load(*words, **more)
 
-    async def counted_fetch(statement: Any, parameters: dict[str, Any]) -> Any:
+    async def counted_fetch(statement: Any, *words: Any, **more: Any) -> Any:
         asked.append(str(statement))
-        return await fetch(statement, parameters)
+        return await fetch(statement, *words, **more)
 
     monkeypatch.setattr(door.keep.store, "load", counted_load)
     monkeypatch.setattr(door.keep.store, "fetch", counted_fetch)

@@ -35,7 +35,7 @@ EXPIRED = (
 )
 
 
-@query(access="server")
+@query(access="player")
 async def show(read: Reader, *, trade: TradeId) -> Trade:
     """Show a trade with both offers.
 

@@ -46,7 +46,7 @@ class Ledger:
         async with self._turn:
             if self._last is None or time.monotonic() - self._last.read_at > FRESH_SECONDS:
                 at = self._keep.clock.now_ms()
-                self._last = Balance(await self._keep.ask(items.economy()), at, time.monotonic())
+                self._last = Balance(await items.economy().run(self._keep.reader.patient()), at, time.monotonic())
             return self._last
 
 
@@ -99,7 +99,7 @@ async def index(request: Request) -> Response:
     # What comes and goes says more than what only came.
     liveliest = max(rows, key=lambda row: (min(row.minted, row.burned), row.minted, row.item), default=None)
     chosen = word(request, "item") or (liveliest.item if liveliest is not None else "")
-    chart = chart_of(await queries.days(keep.reader, item=chosen)) if chosen else chart_of([])
+    chart = chart_of(await queries.days(keep.reader.patient(), item=chosen)) if chosen else chart_of([])
     recent = [(day_text(day), *rest) for day, *rest in zip(chart.days, chart.minted, chart.burned, chart.supply, strict=True)]
     return page(
         request,

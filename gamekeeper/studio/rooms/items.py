@@ -59,8 +59,8 @@ async def show(request: Request) -> Response:
     if definition is None and balance is None:
         raise HTTPException(404)
     asked = bool(word(request, "holders"))
-    holders = await queries.holders(keep.reader, item=id) if asked else []
-    pieces = await queries.pieces(keep.reader, item=id) if asked else []
+    holders = await queries.holders(keep.reader.patient(), item=id) if asked else []
+    pieces = await queries.pieces(keep.reader.patient(), item=id) if asked else []
     labels = await queries.labels(keep, [*(one.holder_id for one in holders), *(one.holder_id for one in pieces)])
     return page(
         request,
