@@ -282,7 +282,8 @@ def make_store(settings: Settings) -> Store:
 
 
 def import_modules(names: Sequence[str] = ()) -> None:
-    """Import the built-in modules and a game's own, so that their records and commands are known."""
+    """Import the journal's queries, the built-in modules and a game's own, so that their records and commands are known."""
+    importlib.import_module("gamekeeper.kernel.history")
     for name in BUILT_IN:
         importlib.import_module(f"gamekeeper.modules.{name}")
     for name in names:

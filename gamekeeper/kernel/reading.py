@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, cast
+from functools import cache
+from typing import Any, TypeVar, cast, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -134,7 +135,16 @@ def _root(row: RootRow) -> Root:
     )
 
 
+@cache
 def _maker(kind: type[Struct]) -> Any:
     names = kind.__struct_fields__
-    # SQLite answers booleans as integers, so that a strict conversion would refuse them.
-    return lambda row: msgspec.convert(dict(zip(names, row, strict=True)), kind, strict=False)
+    # SQLite answers booleans as integers; a lenient conversion would also read the text "null" as nothing.
+    flags = [name for name, hint in get_type_hints(kind).items() if hint in (bool, bool | None)]
+
+    def make(row: Sequence[Any]) -> Any:
+        values = dict(zip(names, row, strict=True))
+        for name in flags:
+            values[name] = None if values[name] is None else bool(values[name])
+        return msgspec.convert(values, kind)
+
+    return make

@@ -12,7 +12,6 @@ from tests.crash.raw import file_of
 from tests.kernel.instruments import WatchedKeep, open_bank
 from tests.servers import TemporaryPostgres
 
-
 EMPTY = """
 DO $$
 DECLARE name text;

@@ -25,7 +25,7 @@ async def lease(keep: WatchedKeep, account: str, x: float = 0.0) -> None:
 async def test_a_checkpoint_under_a_lease_is_answered_from_memory_and_written_by_the_flush(keep: WatchedKeep) -> None:
     (ada,) = await accounts(keep, "ada")
     await lease(keep, ada)
-    keep.watched.forget()
+    keep.forget()
 
     await keep.do(bank.walk(account=ada, x=7.5))
 
@@ -43,7 +43,7 @@ async def test_a_hundred_moves_are_one_row_written_once_and_no_journal(keep: Wat
     await lease(keep, ada)
     await lease(keep, bob)
     before = await one(keep, "SELECT count(*) FROM journal")
-    keep.watched.forget()
+    keep.forget()
 
     for i in range(100):
         assert await keep.do(bank.step(account=ada, by=1.0)) == i + 1
@@ -62,7 +62,7 @@ async def test_what_waits_is_flushed_within_the_window(database_url: str) -> Non
     async with open_bank(database_url, checkpoint_seconds=0.2) as keep:
         (ada,) = await accounts(keep, "ada")
         await lease(keep, ada)
-        keep.watched.forget()
+        keep.forget()
         stop = asyncio.get_running_loop().time() + 0.5
 
         while asyncio.get_running_loop().time() < stop:

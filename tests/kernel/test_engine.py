@@ -17,7 +17,7 @@ from tests.kernel.instruments import Gate, WatchedKeep, accounts, fund, one, ope
 
 async def test_an_idle_engine_writes_a_cached_owners_command_with_one_call_and_reads_nothing(keep: WatchedKeep) -> None:
     ada, bob = await accounts(keep, "ada", "bob")
-    keep.watched.forget()
+    keep.forget()
 
     await keep.do(bank.pay(giver=ada, receiver=bob, amount=1))
 
@@ -28,7 +28,7 @@ async def test_an_owner_that_is_not_cached_costs_one_read(keep: WatchedKeep) -> 
     ada, bob = await accounts(keep, "ada", "bob")
     keep.runner.cache.drop(ada)
     keep.runner.cache.drop(bob)
-    keep.watched.forget()
+    keep.forget()
 
     await keep.do(bank.pay(giver=ada, receiver=bob, amount=1))
 
@@ -37,7 +37,7 @@ async def test_an_owner_that_is_not_cached_costs_one_read(keep: WatchedKeep) -> 
 
 async def test_commands_that_wait_at_the_same_moment_are_written_at_once(keep: WatchedKeep) -> None:
     ada, bob = await accounts(keep, "ada", "bob")
-    keep.watched.forget()
+    keep.forget()
 
     answers = await asyncio.gather(*(keep.do(bank.pay(giver=ada, receiver=bob, amount=1)) for _ in range(50)))
 
@@ -52,7 +52,7 @@ async def test_commands_that_wait_at_the_same_moment_are_written_at_once(keep: W
 async def test_a_batch_is_bounded(database_url: str) -> None:
     async with open_bank(database_url, max_batch=7) as keep:
         ada, bob = await accounts(keep, "ada", "bob")
-        keep.watched.forget()
+        keep.forget()
 
         await asyncio.gather(*(keep.do(bank.pay(giver=ada, receiver=bob, amount=1)) for _ in range(50)))
 
@@ -84,7 +84,7 @@ async def test_disjoint_owners_overlap_while_one_of_them_is_being_written(keep: 
         if any(guard.owner == ada for guard in keep.watched.writes[-1].guards):
             await gate(writes)
 
-    keep.watched.forget()
+    keep.forget()
     keep.watched.before["apply"] = stop_ada
     slow = asyncio.create_task(keep.do(bank.pay(giver=ada, receiver=bob, amount=1)))
     await gate.reached.wait()
@@ -137,7 +137,7 @@ async def test_a_unique_column_fails_the_one_that_broke_it(keep: Keep) -> None:
 
 async def test_two_owners_exchange_a_unique_value_in_one_batch(keep: WatchedKeep) -> None:
     ada, bob = await accounts(keep, "ada", "bob")
-    keep.watched.forget()
+    keep.forget()
 
     await asyncio.gather(
         keep.do(bank.take_nick(account=ada, nick="-")),
@@ -152,7 +152,7 @@ async def test_two_owners_exchange_a_unique_value_in_one_batch(keep: WatchedKeep
 
 async def test_a_refused_command_in_the_middle_leaves_the_others_untouched(keep: WatchedKeep) -> None:
     ada, bob, cy = await accounts(keep, "ada", "bob", "cy")
-    keep.watched.forget()
+    keep.forget()
 
     answers = await asyncio.gather(
         keep.do(bank.pay(giver=ada, receiver=bob, amount=10)),
@@ -217,7 +217,7 @@ async def test_fifty_race_for_a_name_in_two_processes_and_one_gets_it(database_u
 
 async def test_a_name_that_one_command_gives_back_the_next_of_the_batch_may_take(keep: WatchedKeep) -> None:
     ada, bob = await accounts(keep, "ada", "bob")
-    keep.watched.forget()
+    keep.forget()
 
     answers = await asyncio.gather(
         keep.do(bank.rename(account=ada, nick="new")),

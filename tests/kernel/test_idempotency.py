@@ -95,7 +95,6 @@ async def test_a_retry_is_answered_although_it_would_now_be_refused(keep: Watche
     assert await fund(keep, ada) == 31
 
 
-@pytest.mark.xfail(reason="keep.do runs the prepare step before anything looks for the key", raises=OwnerNotFound)
 async def test_a_retry_is_answered_although_its_prepare_step_would_now_be_refused(keep: Keep) -> None:
     ada, bob = await accounts(keep, "ada", "bob")
     call = bank.pay_nick(giver=ada, nick="bob", amount=70)

@@ -30,7 +30,7 @@ async def test_rows_come_back_as_what_was_asked_for(keep: WatchedKeep) -> None:
 async def test_an_owner_is_read_whole_with_one_call_and_its_rows_in_the_order_of_their_keys(keep: WatchedKeep) -> None:
     (ada,) = await accounts(keep, "ada")
     await keep.do(bank.empty(account=ada), bank.pay_in(account=ada, amount=1), bank.walk(account=ada, x=2.0))
-    keep.watched.forget()
+    keep.forget()
 
     whole = await keep.ask(bank.whole(account=ada))
 

@@ -167,6 +167,10 @@ class Transaction(Protocol):
         """Write within the transaction; it is committed at the end of the block."""
         ...
 
+    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a SQLAlchemy Core statement within the transaction: whoever holds a connection must not wait for a second one."""
+        ...
+
 
 class LeaseRow(Struct, frozen=True):
     """A lease as granted: the epoch that fences it, and when it ends by the database's clock."""

@@ -233,19 +233,22 @@ class PostgresStore:
 
     async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:
         """Run a SQLAlchemy Core statement, compiled once."""
+        async with self._connection() as connection:
+            return await self._fetch(connection, statement, parameters, patient=patient)
+
+    async def _fetch(self, connection: Any, statement: Any, parameters: dict[str, Any], *, patient: bool) -> Sequence[Sequence[Any]]:
         known = self._compiled.get(id(statement))
         if known is None:
             known = self._compiled[id(statement)] = schema.compiled(statement, DIALECT)
         values = {**known.values, **parameters} if known.values else parameters
         arguments = [values[name] for name in known.names]
-        async with self._connection() as connection:
-            try:
-                rows: Sequence[Sequence[Any]] = await (
-                    _patiently(connection, known.text, arguments) if patient else connection.fetch(known.text, *arguments)
-                )
-            except (*_RETRY, *_GONE) as error:
-                raise (TryAgain if isinstance(error, _RETRY) else Unreachable)(str(error)) from error
-            return rows
+        try:
+            rows: Sequence[Sequence[Any]] = await (
+                _patiently(connection, known.text, arguments) if patient else connection.fetch(known.text, *arguments)
+            )
+        except (*_RETRY, *_GONE) as error:
+            raise (TryAgain if isinstance(error, _RETRY) else Unreachable)(str(error)) from error
+        return rows
 
     async def acquire_leases(self, owners: Sequence[str], holder: str, seconds: float) -> list[LeaseRow]:
         """Take the leases that are free, expired or the holder's own."""
@@ -322,6 +325,10 @@ class PostgresTransaction:
     async def apply(self, writes: WriteSet) -> Applied:
         """Write within the transaction."""
         return await self._store._apply(self._connection, writes)
+
+    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a statement within the transaction."""
+        return await self._store._fetch(self._connection, statement, parameters, patient=False)
 
 
 async def _patiently(connection: Any, text: str, arguments: list[Any]) -> Any:

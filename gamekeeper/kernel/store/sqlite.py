@@ -130,13 +130,11 @@ class SqliteStore:
     async def _read(self, function: Callable[..., T], *arguments: Any) -> T:
         if self._closed:
             raise Unreachable("the database is closed")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, _translated, function, *arguments)
-        except OutcomeUnknown as error:
-            # A read that broke has changed nothing.
-            raise Unreachable(str(error)) from error
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _translated_read, function, *arguments)
 
     def _reader(self) -> apsw.Connection:
+        if self._closed:
+            raise Unreachable("the database is closed")
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READONLY, vfs=self._vfs, statementcachesize=500)
@@ -149,6 +147,9 @@ class SqliteStore:
 
     async def load(self, request: LoadRequest) -> LoadResult:
         """Read what a batch needs, from one moment."""
+        if len(request.owners) <= FEW and sum(map(len, request.keyed.values())) <= FEW:
+            # A reader waits for no writer, and the rows of a few owners cost less than the way to another thread and back.
+            return _translated_read(self._load_snapshot, request)
         return await self._read(self._load_snapshot, request)
 
     def _load_snapshot(self, request: LoadRequest) -> LoadResult:
@@ -185,7 +186,7 @@ class SqliteStore:
         return applied
 
     def _must(self) -> apsw.Connection:
-        if self._connection is None:
+        if self._connection is None or self._closed:
             raise Unreachable("the database is closed")
         return self._connection
 
@@ -211,10 +212,14 @@ class SqliteStore:
 
     async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:  # noqa: ARG002 - SQLite ends no statement
         """Run a SQLAlchemy Core statement on a reader."""
+        known = self._known(statement)
+        return await self._read(self._fetch, known.text, {**known.values, **parameters} if known.values else parameters)
+
+    def _known(self, statement: Any) -> schema.Compiled:
         known = self._compiled.get(id(statement))
         if known is None:
             known = self._compiled[id(statement)] = schema.compiled(statement, DIALECT)
-        return await self._read(self._fetch, known.text, {**known.values, **parameters} if known.values else parameters)
+        return known
 
     def _fetch(self, text: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         return self._reader().execute(text, parameters).fetchall()
@@ -282,6 +287,11 @@ class SqliteTransaction:
 
         return await self._store._write(work)
 
+    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a statement within the transaction."""
+        known = self._store._known(statement)
+        return await self._store._write(lambda: self._connection.execute(known.text, {**known.values, **parameters}).fetchall())
+
 
 def _translated(function: Callable[..., T], *arguments: Any) -> T:
     """Run, and say in the store's own words what apsw says."""
@@ -297,6 +307,14 @@ def _translated(function: Callable[..., T], *arguments: Any) -> T:
     except apsw.IOError as error:
         raise OutcomeUnknown(str(error)) from error
     except (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.CorruptError, apsw.NotADBError, apsw.PermissionsError) as error:
+        raise Unreachable(str(error)) from error
+
+
+def _translated_read(function: Callable[..., T], *arguments: Any) -> T:
+    try:
+        return _translated(function, *arguments)
+    except OutcomeUnknown as error:
+        # A read that broke has changed nothing.
         raise Unreachable(str(error)) from error
 
 
