@@ -73,20 +73,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server.execute(EMPTY, database=url.rsplit("/", 1)[1])
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The same for a test that changes the tables."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/world.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), file_of(url))
-        yield url
-        return
-    server: TemporaryPostgres = request.getfixturevalue("postgres")
-    url = server.create_database(template=request.getfixturevalue("postgres_template"))
-    yield url
-    server.drop_database(url)
-
-
 @pytest.fixture
 async def keep(database_url: str) -> AsyncIterator[WatchedKeep]:
     """An open keep with the bank in it, its store watched, on each engine in turn."""

@@ -1,5 +1,7 @@
 """Opening a database: what is made, what is checked, and what is refused."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +9,26 @@ import pytest
 
 import gamekeeper
 from gamekeeper.errors import InvalidArgument, StoreUnavailable
-from tests.crash.raw import raw
+from tests.crash.raw import file_of, raw
 from tests.kernel import bank
 from tests.kernel.instruments import accounts, fund, open_bank, start_bank
 from tests.servers import TemporaryPostgres
 
 MODULES = ("tests.kernel.bank",)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of its own for each test, for some change the tables."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path}/world.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file_of(url))
+        yield url
+        return
+    server: TemporaryPostgres = request.getfixturevalue("postgres")
+    url = server.create_database(template=request.getfixturevalue("postgres_template"))
+    yield url
+    server.drop_database(url)
 
 
 async def refused(url: str, *, create: bool = False, **words: Any) -> str:
@@ -42,21 +58,21 @@ async def test_opening_again_keeps_what_is_there(database_url: str) -> None:
         assert await fund(again, ada) == 100
 
 
-async def test_a_table_that_lacks_a_column_is_refused_by_name(own_database_url: str) -> None:
-    async with raw(own_database_url) as sql:
+async def test_a_table_that_lacks_a_column_is_refused_by_name(database_url: str) -> None:
+    async with raw(database_url) as sql:
         await sql.rows("ALTER TABLE bank_lamps RENAME COLUMN lit TO shining")
 
     for create in (False, True):
-        message = await refused(own_database_url, create=create, allow_unsafe_postgres=True)
+        message = await refused(database_url, create=create, allow_unsafe_postgres=True)
         assert "bank_lamps lacks the columns lit" in message
 
 
-async def test_a_missing_table_is_made_when_asked_for(own_database_url: str) -> None:
-    async with raw(own_database_url) as sql:
+async def test_a_missing_table_is_made_when_asked_for(database_url: str) -> None:
+    async with raw(database_url) as sql:
         await sql.rows("DROP TABLE bank_lamps")
 
-    assert "lacks tables" in await refused(own_database_url, allow_unsafe_postgres=True)
-    async with open_bank(own_database_url) as keep:
+    assert "lacks tables" in await refused(database_url, allow_unsafe_postgres=True)
+    async with open_bank(database_url) as keep:
         (ada,) = await accounts(keep, "ada")
         await keep.do(bank.light(account=ada, oil=1.0))
 
