@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gamekeeper.config import Settings
 from gamekeeper.errors import GameError, InvalidArgument, StoreUnavailable
-from gamekeeper.kernel.batch import Runner, Submission, request_hash
+from gamekeeper.kernel.batch import Runner
 from gamekeeper.kernel.cache import OwnerCache
 from gamekeeper.kernel.clock import Clock, SystemClock
 from gamekeeper.kernel.commands import Call, Command, Prepared
@@ -26,6 +26,7 @@ from gamekeeper.kernel.queries import Ask, Query
 from gamekeeper.kernel.reading import StoreReader
 from gamekeeper.kernel.store.base import Store, TryAgain, Unreachable
 from gamekeeper.kernel.store.schema import SchemaMismatch
+from gamekeeper.kernel.submissions import Submission, request_hash
 
 A = TypeVar("A")
 B = TypeVar("B")

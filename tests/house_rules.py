@@ -58,7 +58,6 @@ MAX_LINES = 500
 MAX_TEST_LINES = 800
 """A test's file is a list of cases, of which nobody reads more than one at a time."""
 LONG_FILES: Mapping[str, str] = {
-    "gamekeeper/kernel/batch.py": "what to load, how to run and what to write are one thought, and share the working set",
     "gamekeeper/kernel/engine.py": "the queue, its batches and their answers live on one event loop and share its state",
 }
 

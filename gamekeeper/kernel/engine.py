@@ -19,8 +19,9 @@ from msgspec import Struct
 from sqlalchemy import bindparam, select
 
 from gamekeeper.errors import AlreadyExists, Busy, ConstraintViolated, GameError, KeyReused, NameTaken, StoreUnavailable
-from gamekeeper.kernel.batch import Plan, Runner, Seen, Submission, decode_answer
+from gamekeeper.kernel.batch import Runner
 from gamekeeper.kernel.clock import Clock
+from gamekeeper.kernel.loading import Seen
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.store.base import (
     CONTENT_OWNER,
@@ -34,6 +35,7 @@ from gamekeeper.kernel.store.base import (
     TryAgain,
     Unreachable,
 )
+from gamekeeper.kernel.submissions import Plan, Submission, decode_answer
 
 COMMITTED = select(schema.journal.c.hash).where(
     schema.journal.c.command_id == bindparam("command_id"), schema.journal.c.owner_id == bindparam("owner_id")
@@ -287,7 +289,7 @@ class Engine:
         plan = await self._settle_claims(batch, plan, load)
         plan = await self._settle_replays(batch, plan, load)
         started = time.perf_counter()
-        self.runner.prepare_writes(plan, self.clock.now_ms())
+        self.runner.writer.prepare_writes(plan, self.clock.now_ms())
         # Waiting for the database is no reason for smaller batches.
         spent = (ran + time.perf_counter() - started) / max(1, len(batch))
         self._cost_seconds = 0.9 * self._cost_seconds + 0.1 * spent
@@ -361,7 +363,7 @@ class Engine:
             return plan
         taken = (await load(LoadRequest(claims=wanted))).claims
         refused: dict[int, BaseException] = {}
-        while more := {at: error for at, error in self.runner.refuse_claims(plan, taken).items() if at not in refused}:
+        while more := {at: error for at, error in self.runner.writer.refuse_claims(plan, taken).items() if at not in refused}:
             refused.update(more)
             plan = self.runner.run(batch, self.clock.now_ms(), refused)
         return plan

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 from gamekeeper.errors import OwnerLeased, OwnerNotFound, StoreUnavailable
-from gamekeeper.kernel.batch import Submission
 from gamekeeper.kernel.commands import Command, Prepared
 from gamekeeper.kernel.engine import Engine
 from gamekeeper.kernel.leases import Lease
@@ -25,6 +24,7 @@ from gamekeeper.kernel.store.base import (
     Unreachable,
     WriteSet,
 )
+from gamekeeper.kernel.submissions import Submission
 from gamekeeper.kernel.workingset import Context, OwnerState
 
 LOG = logging.getLogger("gamekeeper.leasing")

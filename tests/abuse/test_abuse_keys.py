@@ -55,7 +55,7 @@ async def test_abuse_31_a_stack_is_banked_and_sold_at_the_same_moment(keep: Keep
     ada, bob = await two_with_arrows(keep)
 
     for _ in range(10):
-        answers: list[Any] = await asyncio.gather(
+        answers: Any = await asyncio.gather(
             keep.do(items.move(holder=ada, from_container="inventory", from_slot=0, to_container="bank:0")),
             keep.do(items.use_up(holder=ada, item="arrow", quantity=50, sink="shop")),
             keep.do(items.give(giver=ada, receiver=bob, item="arrow", quantity=50)),
@@ -63,9 +63,11 @@ async def test_abuse_31_a_stack_is_banked_and_sold_at_the_same_moment(keep: Keep
         )
         assert sum(not isinstance(answer, Exception) for answer in answers) == 1
         for one in (ada, bob):
-            held = await keep.ask(items.inventory(holder=one))
-            for row in held:
-                await keep.do(items.use_up(holder=one, item="arrow", quantity=row.quantity, sink="reset", container=row.container))
+            for row in await keep.ask(items.inventory(holder=one)):
+                call = items.use_up.call(
+                    {"holder": one, "item": "arrow", "quantity": row.quantity, "sink": "reset", "container": row.container}
+                )
+                await keep.do(call)
         await keep.do(items.grant(holder=ada, item="arrow", quantity=50, source="reset"))
         assert await keep.ask(items.held(holder=ada, item="arrow")) == 50
     await sound(keep)
@@ -137,7 +139,7 @@ async def test_abuse_90_a_double_click_is_one_click(keep: Keep) -> None:
     """The first one takes all there is, so that the second would be refused if it were done for itself."""
     ada, bob = await two_with_arrows(keep)
 
-    answers = await asyncio.gather(
+    answers: list[Any] = await asyncio.gather(
         *(keep.do(items.give(giver=ada, receiver=bob, item="arrow", quantity=50), key="click") for _ in range(20)),
         *(keep.do(characters.create(name="Cyd"), key="create") for _ in range(5)),
     )
@@ -210,7 +212,7 @@ async def test_nobody_is_refused_by_content_that_another_server_has_replaced(dat
             await stack.enter_async_context(gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True)) for _ in range(2)
         ]
         ada, bob = await two_with_arrows(here)  # `there` has not heard of arrows
-        answers: list[Any] = await asyncio.gather(
+        answers: Any = await asyncio.gather(
             there.do(characters.rename(character=bob, name="Bert")),
             there.do(items.give(giver=ada, receiver=bob, item="arrow", quantity=20)),
             there.do(items.give(giver=ada, receiver=bob, item="arrow", quantity=40)),

@@ -99,7 +99,7 @@ async def test_abuse_02_a_kill_between_debit_and_credit(tmp_path: Path) -> None:
         for pair, line in zip(pairs, said, strict=False):
             held = await scene.totals(keep, pair, "arrow"), await scene.totals(keep, pair, "coins")
             assert held == (([0, 5], [9, 0]) if line.endswith("done") else ([5, 0], [0, 9])), line
-            await keep.do(swap(*pair), key=pair[0])  # type: ignore[call-overload]
+            await keep.do(swap(*pair), key=pair[0])
             assert await scene.totals(keep, pair, "arrow") == [0, 5]
         await sound(keep)
 
@@ -159,7 +159,7 @@ async def test_abuse_05_one_whose_saves_fail_does_not_trade_on(database_url: str
 
 
 async def test_abuse_06_an_old_save_that_arrives_late_does_not_undo_a_newer_one(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {"checkpoint_seconds": 3600.0, "lease_seconds": 0.6}
+    settings: dict[str, Any] = {"checkpoint_seconds": 3600.0, "lease_seconds": 0.6}
     async with AsyncExitStack() as stack:
         old = await stack.enter_async_context(gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True, **settings))
         new = await stack.enter_async_context(opened(database_url, **settings))
@@ -191,24 +191,24 @@ async def test_abuse_07_the_last_save_of_a_logout_is_the_last_position(database_
     async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True, checkpoint_seconds=0.02) as keep:
         ada, _ = await two_with_arrows(keep)
         answered = 0.0
+
+        async def walk(start: int, over: asyncio.Event) -> None:
+            nonlocal answered
+            step = 0
+            while not over.is_set():
+                step += 1
+                x = float(start * 1_000_000 + step)
+                await keep.do(characters.move_to(character=ada, x=x))
+                answered = x
+                await asyncio.sleep(0)
+
         for session in range(20):
             await keep.acquire(ada)
-            over = False
-
-            async def walk(start: int) -> None:
-                nonlocal answered
-                step = 0
-                while not over:
-                    step += 1
-                    x = float(start * 1_000_000 + step)
-                    await keep.do(characters.move_to(character=ada, x=x))
-                    answered = x
-                    await asyncio.sleep(0)
-
-            walking = asyncio.create_task(walk(session))
+            over = asyncio.Event()
+            walking = asyncio.create_task(walk(session, over))
             await asyncio.sleep(0.01)
             await keep.release(ada)
-            over = True
+            over.set()
             await walking
             assert await x_of(database_url, ada) == answered
         await sound(keep)
@@ -271,7 +271,7 @@ async def test_abuse_13_dropped_on_one_server_and_picked_up_on_another(database_
 
 
 async def test_abuse_14_the_next_server_loads_only_after_the_first_has_saved(database_url: str) -> None:
-    settings = {"checkpoint_seconds": 3600.0}
+    settings: dict[str, Any] = {"checkpoint_seconds": 3600.0}
     async with AsyncExitStack() as stack:
         here = await stack.enter_async_context(gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True, **settings))
         there = await stack.enter_async_context(opened(database_url, **settings))

@@ -81,7 +81,9 @@ async def test_a_unique_item_lies_in_one_place(keep: Keep, database_url: str) ->
     ada, bob, crown = await a_little_world(keep)
     async with raw(database_url) as database:
         before = await all_rows(database)
-        place = "INSERT INTO holdings (holder_id, container, slot, item_id, quantity, item_uid, metadata) VALUES (?, ?, 7, 'crown', 1, ?, '{}')"
+        place = (
+            "INSERT INTO holdings (holder_id, container, slot, item_id, quantity, item_uid, metadata) VALUES (?, ?, 7, 'crown', 1, ?, '{}')"
+        )
 
         with pytest.raises(Refused):
             await database.rows(place, bob, "inventory", crown)
@@ -100,7 +102,8 @@ async def test_one_slot_holds_one_stack(keep: Keep, database_url: str) -> None:
     async with raw(database_url) as database:
         with pytest.raises(Refused):
             await database.rows(
-                "INSERT INTO holdings (holder_id, container, slot, item_id, quantity, metadata) VALUES (?, 'inventory', 0, 'logs', 1, '{}')",
+                "INSERT INTO holdings (holder_id, container, slot, item_id, quantity, metadata) "
+                "VALUES (?, 'inventory', 0, 'logs', 1, '{}')",
                 ada,
             )
         with pytest.raises(Refused):
@@ -153,11 +156,13 @@ async def test_what_gets_past_the_tables_is_found_by_verify(keep: Keep, database
         # A row that breaks no rule of the table, and yet nobody did it.
         await database.rows("UPDATE holdings SET quantity = quantity + 1 WHERE holder_id = ? AND item_id = 'arrow'", ada)
         await database.rows(
-            "INSERT INTO holdings (holder_id, container, slot, item_id, quantity, metadata) VALUES (?, 'inventory', 0, 'coins', 1000, '{}')",
+            "INSERT INTO holdings (holder_id, container, slot, item_id, quantity, metadata) "
+            "VALUES (?, 'inventory', 0, 'coins', 1000, '{}')",
             bob,
         )
 
     found = {(problem.owner, problem.table) for problem in (await verify(keep)).problems}
 
     assert {(ada, "holdings"), (bob, "holdings")} <= found
-    assert {(row.item, row.difference) for row in await keep.ask(items.conservation()) if row.difference} == {("arrow", -1), ("coins", -1000)}
+    differing = {row.item: row.difference for row in await keep.ask(items.conservation()) if row.difference}
+    assert differing == {"arrow": -1, "coins": -1000}

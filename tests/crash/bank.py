@@ -10,7 +10,7 @@ from msgspec import Struct
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.verify import verify
-from gamekeeper.modules import content, items, worlds
+from gamekeeper.modules import items, worlds
 from tests.crash.raw import Raw
 from tests.modules import scene
 
@@ -21,7 +21,8 @@ ARROWS_EACH = 50
 CROWNS = 5
 
 SUMS = (
-    "SELECT item_id, SUM(quantity), MIN(quantity), COUNT(item_uid), COUNT(DISTINCT item_uid) FROM holdings GROUP BY item_id ORDER BY item_id"
+    "SELECT item_id, SUM(quantity), MIN(quantity), COUNT(item_uid), COUNT(DISTINCT item_uid) "
+    "FROM holdings GROUP BY item_id ORDER BY item_id"
 )
 """Everything that is held, in one statement, and so at one moment."""
 
@@ -107,7 +108,7 @@ async def faults_at_rest(keep: Keep, raw: Raw, bank: Bank) -> list[str]:
 
 async def _strayed(raw: Raw) -> list[tuple[str, str, str]]:
     """Unique items that do not lie where their last movement took them."""
-    lies = {uid: holder for uid, holder in await raw.rows("SELECT item_uid, holder_id FROM holdings WHERE item_uid IS NOT NULL")}
+    lies: dict[str, str] = dict(await raw.rows("SELECT item_uid, holder_id FROM holdings WHERE item_uid IS NOT NULL"))  # type: ignore[arg-type]
     moves = await raw.rows("SELECT item_uid, from_id, to_id FROM item_movements WHERE item_uid IS NOT NULL")
     # Movements within one millisecond have no order of their own: of a chain, the end is where more came in than went out.
     balance: Counter[tuple[str, str]] = Counter()
@@ -128,17 +129,3 @@ async def done_per_reason(raw: Raw) -> Counter[str]:
     """How often each command stands in the journal, for callers that name theirs by the reason."""
     rows = await raw.rows("SELECT reason, COUNT(*) FROM journal WHERE reason IS NOT NULL AND owners IS NOT NULL GROUP BY reason")
     return Counter({reason: int(count) for reason, count in rows})
-
-
-__all__ = [
-    "SUMS",
-    "Bank",
-    "content",
-    "deal",
-    "done_per_key",
-    "done_per_reason",
-    "faults_at_rest",
-    "faults_of",
-    "found_bank",
-    "same_bank",
-]

@@ -7,7 +7,17 @@ from typing import Any, Literal, TypeVar
 from gamekeeper.config import settings_from
 from gamekeeper.keep import Keep, import_modules, make_store
 from gamekeeper.kernel.clock import SystemClock
-from gamekeeper.kernel.store.base import Applied, LoadRequest, LoadResult, OutcomeUnknown, Store, Transaction, TryAgain, Unreachable, WriteSet
+from gamekeeper.kernel.store.base import (
+    Applied,
+    LoadRequest,
+    LoadResult,
+    OutcomeUnknown,
+    Store,
+    Transaction,
+    TryAgain,
+    Unreachable,
+    WriteSet,
+)
 
 T = TypeVar("T")
 Fault = Literal["unreachable", "try_again", "lost_before", "lost_after", "caller_gone"]
@@ -103,7 +113,7 @@ async def faulty(url: str, **settings: Any) -> AsyncIterator[tuple[Keep, FaultyS
     import_modules()
     made = settings_from({"url": url, "allow_unsafe_postgres": True, **settings})
     store = FaultyStore(make_store(made))
-    keep = Keep(made, store, SystemClock())  # type: ignore[arg-type]
+    keep = Keep(made, store, SystemClock())
     await keep.start(create=True)
     try:
         yield keep, store

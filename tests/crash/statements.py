@@ -10,14 +10,13 @@ import sys
 
 import gamekeeper
 from gamekeeper.keep import import_modules
+from gamekeeper.kernel.commands import Call
 from gamekeeper.modules import items
 
 
-def swap(first: str, second: str) -> items.Swapped:
+def swap(first: str, second: str) -> Call[items.Swapped]:
     """The command, for whoever does it again."""
-    return items.swap(  # type: ignore[return-value]
-        first=first, second=second, first_gives="arrow", first_quantity=5, second_gives="coins", second_quantity=9
-    )
+    return items.swap(first=first, second=second, first_gives="arrow", first_quantity=5, second_gives="coins", second_quantity=9)
 
 
 async def child(path: str, first: str, second: str, nth: int) -> None:
@@ -35,7 +34,7 @@ async def child(path: str, first: str, second: str, nth: int) -> None:
 
         connection = keep.store._connection  # type: ignore[attr-defined]
         connection.exec_trace = count
-        await keep.do(swap(first, second), key=first)  # type: ignore[arg-type]
+        await keep.do(swap(first, second), key=first)
         os._exit(0)
 
 
@@ -45,7 +44,8 @@ def main(path: str, pairs: list[str]) -> None:
     for nth, pair in enumerate(pairs, 1):
         pid = os.fork()
         if pid == 0:
-            asyncio.run(child(path, *pair.split("+"), nth))
+            first, second = pair.split("+")
+            asyncio.run(child(path, first, second, nth))
         _, status = os.waitpid(pid, 0)
         killed = os.WIFSIGNALED(status)
         print(nth, "killed" if killed else "done", flush=True)

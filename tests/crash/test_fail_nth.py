@@ -107,8 +107,8 @@ async def once(keep: Keep, store: FaultyStore, prepare: Prepare, tag: str, nth: 
         pass
     except asyncio.CancelledError:
         # The command goes its own way; only its caller is gone.
-        while keep.engine._busy:
-            await asyncio.sleep(0.002)
+        await keep.engine.hold(set(case.owners))
+        keep.engine.let_go(set(case.owners))
     fired = store.fired
     store.fail(0, fault, times=0)
     between = await lying(keep, case.owners)
@@ -155,7 +155,7 @@ async def test_a_store_that_never_comes_back_is_said_to_be_unavailable_and_the_k
         for fault in ("unreachable", "lost_before", "lost_after"):
             case = await swap(keep, fault.replace("_", ""))
             before = await lying(keep, case.owners)
-            store.fail(1, fault, times=1_000_000)  # type: ignore[arg-type]
+            store.fail(1, fault, times=1_000_000)
             with pytest.raises(StoreUnavailable):
                 await keep.do(case.call, key=fault)
             store.fail(0, "unreachable", times=0)

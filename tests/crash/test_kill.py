@@ -206,6 +206,7 @@ async def test_a_killed_server_is_survived(pytestconfig: pytest.Config) -> None:
                             story.answers[key] = f"!{error.code}"
 
             tasks = [asyncio.create_task(trade(task)) for task in range(16)]
+            before = 0
             for _ in range(kills):
                 await asyncio.sleep(random.uniform(0.5, 1.2))
                 await asyncio.to_thread(server.kill_hard)

@@ -89,22 +89,22 @@ async def lightning(url: str, weather: Weather) -> None:
 async def storm(server: TemporaryPostgres, seconds: float) -> tuple[Weather, list[str]]:
     """Let it rage; gives what happened and what was wrong afterwards."""
     url = server.create_database()
-    async with lossy(url) as (proxy, by_proxy):
-        async with gamekeeper.open(by_proxy, create=True, allow_unsafe_postgres=True, deadline_seconds=60.0) as keep:
-            bank = await banks.found_bank(keep)
-            weather = Weather(seconds)
-            proxy.chance = CHANCE
-            bolt = asyncio.create_task(lightning(url, weather))
-            await asyncio.gather(*(one_task(keep, bank, weather, task) for task in range(TASKS)))
-            await bolt
-            proxy.chance = 0.0
-            weather.stats, weather.cuts = keep.stats, proxy.cuts
-            async with raw(url) as database:
-                wrong = await banks.faults_at_rest(keep, database, bank)
-                wrong += _wrong_answers(weather, await banks.done_per_reason(database))
-            pool = keep.store._pool  # type: ignore[attr-defined]
-            if pool.get_idle_size() != pool.get_size():
-                wrong.append(f"{pool.get_size() - pool.get_idle_size()} connections were never given back")
+    settings: dict[str, Any] = {"allow_unsafe_postgres": True, "deadline_seconds": 60.0}
+    async with lossy(url) as (proxy, by_proxy), gamekeeper.open(by_proxy, create=True, **settings) as keep:
+        bank = await banks.found_bank(keep)
+        weather = Weather(seconds)
+        proxy.chance = CHANCE
+        bolt = asyncio.create_task(lightning(url, weather))
+        await asyncio.gather(*(one_task(keep, bank, weather, task) for task in range(TASKS)))
+        await bolt
+        proxy.chance = 0.0
+        weather.stats, weather.cuts = keep.stats, proxy.cuts
+        async with raw(url) as database:
+            wrong = await banks.faults_at_rest(keep, database, bank)
+            wrong += _wrong_answers(weather, await banks.done_per_reason(database))
+        pool = keep.store._pool  # type: ignore[attr-defined]
+        if pool.get_idle_size() != pool.get_size():
+            wrong.append(f"{pool.get_size() - pool.get_idle_size()} connections were never given back")
     server.drop_database(url)
     return weather, wrong
 

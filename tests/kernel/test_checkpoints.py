@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gamekeeper.errors import ConstraintViolated, SaveFailing, StoreUnavailable
-from gamekeeper.kernel.store.base import TryAgain, Unreachable
+from gamekeeper.kernel.store.base import TryAgain, Unreachable, WriteSet
 from tests.kernel import bank
 from tests.kernel.instruments import Gate, WatchedKeep, accounts, fund, one, open_bank, rows, start_bank, verified
 
@@ -133,6 +133,32 @@ async def test_a_row_made_flushed_and_removed_under_one_lease_is_gone(keep: Watc
 
     assert await rows(keep, PLACE, ada) == []
     assert await keep.ask(bank.place(account=ada)) is None
+
+
+async def test_a_row_that_was_not_there_before_the_lease_nor_after_it_is_gone(keep: WatchedKeep) -> None:
+    (ada,) = await accounts(keep, "ada")
+    async with keep.lease(ada):
+        await keep.do(bank.vanish(account=ada))
+        await keep.do(bank.walk(account=ada, x=2.0))
+        await keep.flush()
+        assert await one(keep, PLACE, ada) == 2.0
+        await keep.do(bank.vanish(account=ada))
+
+    assert await rows(keep, PLACE, ada) == []
+    assert await rows(keep, ENTRIES, ada) == []
+
+
+async def test_the_image_survives_that_everything_was_read_again(keep: WatchedKeep) -> None:
+    (ada,) = await accounts(keep, "ada")
+    async with keep.lease(ada):
+        await keep.do(bank.walk(account=ada, x=1.0))
+        await keep.do(bank.walk(account=ada, x=2.0))
+        await keep.flush()
+        with pytest.raises(ConstraintViolated):
+            await keep.do(bank.miswrite(account=ada, fault="negative"))
+
+    assert [command for command, _ in await rows(keep, ENTRIES, ada)] == ["bank.walk", "leases.image"]
+    await verified(keep)
 
 
 async def test_a_row_removed_under_the_lease_is_gone_after_a_flush(keep: WatchedKeep) -> None:
@@ -287,6 +313,32 @@ async def test_moves_during_a_release_are_saved_or_refused_but_never_forgotten(k
 
     assert min(acknowledged.values()) > 0
     assert {person: await one(keep, PLACE, person) for person in people} == acknowledged
+
+
+async def test_a_move_after_the_image_of_a_release_is_saved_too(keep: WatchedKeep) -> None:
+    ada, bob = await accounts(keep, "ada", "bob")
+    for person in (ada, bob):
+        await lease(keep, person)
+        await keep.do(bank.walk(account=person, x=1.0))
+    gate = Gate()
+
+    async def stop_bob(writes: WriteSet) -> None:
+        if any(guard.owner == bob for guard in writes.guards):
+            await gate(writes)
+
+    keep.watched.before["apply"] = stop_bob
+    busy = asyncio.create_task(keep.do(bank.set_meta(account=bob, meta={})))
+    await gate.reached.wait()
+    releasing = asyncio.create_task(keep.release(ada, bob))
+    while await one(keep, PLACE, ada) != 1.0:
+        await asyncio.sleep(0.001)
+
+    # Ada is saved, and waits for bob to be.
+    await keep.do(bank.walk(account=ada, x=2.0))
+    gate.open()
+    await asyncio.gather(busy, releasing)
+
+    assert await one(keep, PLACE, ada) == 2.0
 
 
 async def test_a_commit_that_waits_while_the_lease_is_released_is_not_overwritten_by_the_image(keep: WatchedKeep) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from gamekeeper.errors import OwnerLeased, OwnerNotFound, StaleLease
 from tests.kernel import bank
-from tests.kernel.instruments import WatchedKeep, accounts, fund, one, open_bank, rows, verified
+from tests.kernel.instruments import Gate, WatchedKeep, accounts, fund, one, open_bank, rows, verified
 
 PLACE = "SELECT x FROM bank_places WHERE account_id = ?"
 SHORT = 0.3
@@ -118,6 +118,22 @@ async def test_a_lease_taken_while_the_owner_is_busy_is_not_taken_for_lost(keep:
 
     assert sum(await asyncio.gather(*trading)) > 0
     await verified(keep)
+
+
+async def test_a_lease_taken_between_a_commit_and_its_answer_holds(keep: WatchedKeep) -> None:
+    ada, bob = await accounts(keep, "ada", "bob")
+    gate = Gate()
+    keep.watched.after["apply"] = gate
+    paying = asyncio.create_task(keep.do(bank.pay(giver=ada, receiver=bob, amount=1)))
+    await gate.reached.wait()
+
+    acquiring = asyncio.create_task(keep.acquire(ada))
+    await asyncio.sleep(0.05)
+    gate.open()
+    await asyncio.gather(paying, acquiring)
+
+    assert await keep.do(bank.step(account=ada, by=1.0)) == 1.0
+    assert await keep.do(bank.pay(giver=ada, receiver=bob, amount=1)) == 98
 
 
 async def test_the_acting_commands_of_another_process_are_refused(keep: WatchedKeep, there: WatchedKeep) -> None:
@@ -323,6 +339,8 @@ async def test_a_listener_that_fails_does_not_end_the_renewal(database_url: str)
             raise ZeroDivisionError("a fault of the game")
 
         keep.leasing.on_foreign_change.append(fail)
+        await other.do(bank.pay(giver=bob, receiver=ada, amount=1))
+        assert await keep.do(bank.change_nothing(account=ada)) == 101
         await other.do(bank.pay(giver=bob, receiver=ada, amount=1))
         await asyncio.sleep(2 * SHORT)
 

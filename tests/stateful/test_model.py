@@ -33,6 +33,7 @@ FEW = st.one_of(st.integers(1, 3), st.integers(1, 120))
 SLOTS = st.one_of(st.integers(0, 5), st.integers(0, 29), st.sampled_from([480, 2**31 - 1]))
 MARKS = st.sampled_from([{}, {}, {}, {"charges": 1}, {"charges": True}])
 DATA = st.data()
+SETTINGS = settings(stateful_step_count=STEPS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 
 class ItemsMachine(RuleBasedStateMachine):
@@ -80,7 +81,7 @@ class ItemsMachine(RuleBasedStateMachine):
         event(f"{name}: {said}")
         assert said == expected, f"{name} {call.arguments}: the keep says {said}, the model {expected}"
 
-    def occupied(self, data: Any, owner: str, *containers: str) -> tuple[str, int]:
+    def occupied(self, data: Any, owner: str, *containers: str) -> Any:
         """A place, mostly one where something lies."""
         places = sorted(place for place in self.model.has[owner] if not containers or place[0] in containers)
         if places and data.draw(st.integers(0, 9)):
@@ -90,21 +91,21 @@ class ItemsMachine(RuleBasedStateMachine):
     # The rules
 
     @rule(who=PEOPLE, item=ITEMS, count=COUNTS, container=CONTAINERS, marks=MARKS)
-    def grant(self, who: int, item: str, count: int, container: str, marks: dict[str, Any]) -> None:
+    def grant(self, who: int, item: str, count: int, container: Any, marks: dict[str, Any]) -> None:
         """New things."""
         one = self.ids[who]
         call = items.grant(holder=one, item=item, quantity=count, source="loot", container=container, metadata=marks)
         self.both("grant", call, lambda answer: self.model.grant(one, item, count, container, marks, lambda _: answer.item_uids))
 
     @rule(who=PEOPLE, item=ITEMS, count=FEW, container=CONTAINERS)
-    def use_up(self, who: int, item: str, count: int, container: str) -> None:
+    def use_up(self, who: int, item: str, count: int, container: Any) -> None:
         """Things go."""
         one = self.ids[who]
         call = items.use_up(holder=one, item=item, quantity=count, sink="fire", container=container)
         self.both("use_up", call, lambda _: self.model.use_up(one, item, count, container))
 
     @rule(who=PEOPLE, data=DATA, into=CONTAINERS, to_slot=st.one_of(st.none(), SLOTS), count=st.one_of(st.none(), FEW))
-    def move(self, who: int, data: Any, into: str, to_slot: int | None, count: int | None) -> None:
+    def move(self, who: int, data: Any, into: Any, to_slot: int | None, count: int | None) -> None:
         """Within what one has."""
         one = self.ids[who]
         container, slot = self.occupied(data, one)
@@ -203,14 +204,7 @@ def test_the_keep_does_what_the_model_does(database_url: str, pytestconfig: pyte
         Machine.run(scene.stock(Machine.keep))
         run_state_machine_as_test(
             Machine,
-            settings=settings(
-                max_examples=sequences,
-                stateful_step_count=STEPS,
-                deadline=None,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-                print_blob=True,
-            ),
+            settings=settings(SETTINGS, max_examples=sequences, print_blob=True),
         )
         Machine.run(scene.adds_up(Machine.keep))
         report = Machine.run(verify(Machine.keep))
@@ -242,7 +236,10 @@ def test_the_machine_finds_a_wrong_rule(tmp_path: Any, monkeypatch: pytest.Monke
         Machine.run(scene.stock(Machine.keep))
         with pytest.raises(AssertionError):
             run_state_machine_as_test(
-                Machine, settings=settings(max_examples=10, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+                Machine,
+                settings=settings(
+                    max_examples=10, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+                ),
             )
     finally:
         loop.run_until_complete(opened.__aexit__(None, None, None))

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import apsw
-from msgspec import json
-from msgspec.structs import astuple
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
-from gamekeeper.kernel.records import Record, Shape, shape
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.store.base import (
     CONTENT_OWNER,
@@ -25,20 +21,15 @@ from gamekeeper.kernel.store.base import (
     LoadRequest,
     LoadResult,
     OutcomeUnknown,
-    RootRow,
     TryAgain,
     Unreachable,
     WriteSet,
 )
+from gamekeeper.kernel.store.sqlite_statements import FEW, ROOT, acquire, load, release, renew, verdict, write_all
 
 T = TypeVar("T")
 DIALECT = sqlite_dialect.dialect(paramstyle="named")
 
-_ROOT = "id, kind, version, epoch, lease_holder, lease_expires_at, head_hash, journal_seq, data_key"
-FEW = 16
-"""Up to so many owners are looked up one by one; json_each pays for more."""
-_SELECT_ROOT = f"SELECT {_ROOT} FROM owners WHERE id = ?"
-_INSERT_JOURNAL = f"INSERT INTO journal VALUES ({', '.join('?' * len(schema.JOURNAL_COLUMNS))})"
 
 _WRITER_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -49,11 +40,6 @@ _WRITER_PRAGMAS = (
     "PRAGMA cell_size_check = ON",
     "PRAGMA journal_size_limit = 67108864",
 )
-
-
-def now_ms() -> int:
-    """The database's clock: SQLite has none of its own but this machine's."""
-    return time.time_ns() // 1_000_000
 
 
 class SqliteStore:
@@ -97,7 +83,7 @@ class SqliteStore:
             for statement in statements:
                 connection.execute(statement)
             connection.execute(
-                f"INSERT OR IGNORE INTO owners ({_ROOT}) VALUES (?, 'content', 0, 0, NULL, NULL, x'', 0, NULL)", (CONTENT_OWNER,)
+                f"INSERT OR IGNORE INTO owners ({ROOT}) VALUES (?, 'content', 0, 0, NULL, NULL, x'', 0, NULL)", (CONTENT_OWNER,)
             )
             connection.execute("COMMIT")
         self._check_columns(connection)
@@ -156,7 +142,7 @@ class SqliteStore:
         connection = self._reader()
         connection.execute("BEGIN")
         try:
-            return _load(connection, request)
+            return load(connection, request)
         finally:
             connection.execute("COMMIT")
 
@@ -168,15 +154,15 @@ class SqliteStore:
             return await self._write(self._apply, writes)
 
     def _check_only(self, writes: WriteSet) -> Applied:
-        return _verdict(self._reader(), writes)
+        return verdict(self._reader(), writes)
 
     def _apply(self, writes: WriteSet) -> Applied:
         connection = self._must()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            applied = _verdict(connection, writes)
+            applied = verdict(connection, writes)
             if applied.ok:
-                _write_all(connection, writes)
+                write_all(connection, writes)
                 connection.execute("COMMIT")
                 return applied
         except BaseException:
@@ -226,15 +212,15 @@ class SqliteStore:
 
     async def acquire_leases(self, owners: Sequence[str], holder: str, seconds: float) -> list[LeaseRow]:
         """Take the leases that are free, expired or the holder's own."""
-        return await self._in_write(_acquire, owners, holder, int(seconds * 1000))
+        return await self._in_write(acquire, owners, holder, int(seconds * 1000))
 
     async def renew_leases(self, held: Sequence[tuple[str, int]], holder: str, seconds: float) -> list[LeaseRow]:
         """Prolong the leases that still stand."""
-        return await self._in_write(_renew, held, holder, int(seconds * 1000))
+        return await self._in_write(renew, held, holder, int(seconds * 1000))
 
     async def release_leases(self, held: Sequence[tuple[str, int]], holder: str, successor: str | None, seconds: float) -> None:
         """Give leases back, or hand them over."""
-        await self._in_write(_release, held, holder, successor, int(seconds * 1000))
+        await self._in_write(release, held, holder, successor, int(seconds * 1000))
 
     async def _in_write(self, function: Callable[..., T], *arguments: Any) -> T:
         def work() -> T:
@@ -274,15 +260,15 @@ class SqliteTransaction:
 
     async def load(self, request: LoadRequest) -> LoadResult:
         """Read within the transaction."""
-        return await self._store._write(_load, self._connection, request)
+        return await self._store._write(load, self._connection, request)
 
     async def apply(self, writes: WriteSet) -> Applied:
         """Write within the transaction."""
 
         def work() -> Applied:
-            applied = _verdict(self._connection, writes)
+            applied = verdict(self._connection, writes)
             if applied.ok:
-                _write_all(self._connection, writes)
+                write_all(self._connection, writes)
             return applied
 
         return await self._store._write(work)
@@ -332,170 +318,3 @@ def _constraint(message: str) -> str:
 def _roll_back(connection: apsw.Connection) -> None:
     if connection.in_transaction:
         connection.execute("ROLLBACK")
-
-
-def _root_row(row: Sequence[Any], now: int) -> RootRow:
-    leased = row[5] is not None and row[5] > now
-    return RootRow(row[0], row[1], row[2], row[3], row[4], row[5], leased, row[6], row[7], row[8])
-
-
-def _load(connection: apsw.Connection, request: LoadRequest) -> LoadResult:
-    result = LoadResult()
-    now = now_ms()
-    execute = connection.execute
-    for id in request.owners:
-        for row in execute(_SELECT_ROOT, (id,)):
-            result.roots[id] = _root_row(row, now)
-    for record, ids in request.tables.items():
-        made, text = shape(record), _by_owner(record)
-        rows: list[Any] = []
-        for id in ids:
-            rows.extend(map(made.from_row, execute(text, (id,))))
-        result.tables[record] = rows
-    for record, keys in request.keyed.items():
-        made, text = shape(record), _by_key(record)
-        result.keyed[record] = [made.from_row(row) for key in keys for row in execute(text, key)]
-    for actor, key in request.answers:
-        for row in execute("SELECT request_hash, response FROM idempotency WHERE actor = ? AND key = ?", (actor, key)):
-            result.answers[actor, key] = (row[0], row[1])
-    for kind, key in request.claims:
-        for row in execute("SELECT owner_id FROM claims WHERE kind = ? AND key = ?", (kind, key)):
-            result.claims[kind, key] = row[0]
-    return result
-
-
-def _root_rows(connection: apsw.Connection, owners: list[str]) -> Iterable[Sequence[Any]]:
-    if len(owners) > FEW:
-        return connection.execute(
-            f"SELECT {_ROOT} FROM owners WHERE id IN (SELECT value FROM json_each(?))", (json.encode(owners).decode(),)
-        )
-    return (row for owner in owners for row in connection.execute(_SELECT_ROOT, (owner,)))
-
-
-def _verdict(connection: apsw.Connection, writes: WriteSet) -> Applied:
-    execute = connection.execute
-    now = now_ms()
-    good = True
-    found = {row[0]: row for row in _root_rows(connection, [guard.owner for guard in writes.guards])}
-    for guard in writes.guards:
-        row = found.get(guard.owner)
-        if row is None or guard.version not in (-1, row[2]) or row[3] != guard.epoch or (guard.hold and not (row[5] or 0) > now):
-            good = False
-    for answer in writes.answers:
-        if execute("SELECT 1 FROM idempotency WHERE actor = ? AND key = ?", (answer.actor, answer.key)).fetchone():
-            good = False
-    content = execute("SELECT version FROM owners WHERE id = ?", (CONTENT_OWNER,)).fetchone()
-    roots = [] if good else [_root_row(row, now) for row in found.values()]
-    return Applied(good, roots, content[0] if content else 0)
-
-
-def _write_all(connection: apsw.Connection, writes: WriteSet) -> None:
-    many = connection.executemany
-    for record, keys in writes.deletes.items():
-        many(_delete(record), keys)
-    for record, rows in writes.upserts.items():
-        many(_upsert(record), map(shape(record).row_of, rows))
-    for record, rows in writes.appends.items():
-        many(_insert(record), map(shape(record).row_of, rows))
-    if writes.new_roots:
-        many(
-            f"INSERT INTO owners ({_ROOT}) VALUES (?, ?, ?, 0, NULL, NULL, ?, ?, ?)",
-            writes.new_roots,
-        )
-    if writes.roots:
-        many("UPDATE owners SET version = ?2, head_hash = ?3, journal_seq = ?4 WHERE id = ?1", writes.roots)
-    if writes.erased_roots:
-        many("UPDATE owners SET version = ?2, head_hash = ?3, journal_seq = ?4, data_key = NULL WHERE id = ?1", writes.erased_roots)
-    if writes.journal:
-        many(_INSERT_JOURNAL, map(astuple, writes.journal))
-    if writes.answers:
-        many("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", map(astuple, writes.answers))
-    if writes.releases:
-        many("DELETE FROM claims WHERE kind = ? AND key = ?", writes.releases)
-    if writes.claims:
-        many("INSERT INTO claims VALUES (?, ?, ?, ?)", writes.claims)
-
-
-_TEXTS: dict[tuple[str, type[Record]], str] = {}
-
-
-def _text(name: str, record: type[Record], make: Callable[[Shape], str]) -> str:
-    known = _TEXTS.get((name, record))
-    if known is None:
-        known = _TEXTS[name, record] = make(shape(record))
-    return known
-
-
-def _columns(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
-
-
-def _equal(names: Iterable[str]) -> str:
-    return " AND ".join(f'"{name}" = ?' for name in names)
-
-
-def _by_owner(record: type[Record]) -> str:
-    return _text("by_owner", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE "{s.owner_field}" = ?')
-
-
-def _by_key(record: type[Record]) -> str:
-    return _text("by_key", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
-
-
-def _delete(record: type[Record]) -> str:
-    return _text("delete", record, lambda s: f'DELETE FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
-
-
-def _insert(record: type[Record]) -> str:
-    return _text(
-        "insert",
-        record,
-        lambda s: f'INSERT INTO "{s.spec.table}" ({_columns(s.names)}) VALUES ({_marks(len(s.names))})',
-    )
-
-
-def _upsert(record: type[Record]) -> str:
-    def make(s: Shape) -> str:
-        rest = [name for name in s.names if name not in s.key_names]
-        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
-        change = f"UPDATE SET {changes}" if rest else "NOTHING"
-        return f"{_insert(record)} ON CONFLICT ({_columns(s.key_names)}) DO {change}"
-
-    return _text("upsert", record, make)
-
-
-def _lease_row(row: Sequence[Any], now: int) -> LeaseRow:
-    return LeaseRow(row[0], row[1], row[2], row[3], now)
-
-
-def _acquire(connection: apsw.Connection, owners: Sequence[str], holder: str, milliseconds: int) -> list[LeaseRow]:
-    now = now_ms()
-    text = (
-        "UPDATE owners SET epoch = epoch + 1, lease_holder = ?2, lease_expires_at = ?3 WHERE id = ?1 "
-        "AND (lease_holder IS NULL OR lease_holder = ?2 OR lease_expires_at <= ?4) RETURNING id, epoch, version, lease_expires_at"
-    )
-    rows = [row for id in sorted(owners) for row in connection.execute(text, (id, holder, now + milliseconds, now))]
-    return [_lease_row(row, now) for row in rows]
-
-
-def _renew(connection: apsw.Connection, held: Sequence[tuple[str, int]], holder: str, milliseconds: int) -> list[LeaseRow]:
-    now = now_ms()
-    text = (
-        "UPDATE owners SET lease_expires_at = ?4 WHERE id = ?1 AND epoch = ?2 AND lease_holder = ?3 AND lease_expires_at > ?5 "
-        "RETURNING id, epoch, version, lease_expires_at"
-    )
-    rows = [row for id, epoch in sorted(held) for row in connection.execute(text, (id, epoch, holder, now + milliseconds, now))]
-    return [_lease_row(row, now) for row in rows]
-
-
-def _release(connection: apsw.Connection, held: Sequence[tuple[str, int]], holder: str, successor: str | None, milliseconds: int) -> None:
-    text = (
-        "UPDATE owners SET lease_holder = ?4, lease_expires_at = ?5, epoch = epoch + ?6 WHERE id = ?1 AND epoch = ?2 AND lease_holder = ?3"
-    )
-    ends = None if successor is None else now_ms() + milliseconds
-    for id, epoch in sorted(held):
-        connection.execute(text, (id, epoch, holder, successor, ends, 0 if successor is None else 1))

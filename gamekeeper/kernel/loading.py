@@ -1,0 +1,74 @@
+"""Loading: what a batch needs and the cache does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gamekeeper.kernel.cache import OwnerCache
+from gamekeeper.kernel.records import SPECS, Record, shape
+from gamekeeper.kernel.store.base import LoadRequest
+
+
+class Seen:
+    """What an attempt has learnt of owners: which do not exist, and which roots it has just read."""
+
+    def __init__(self) -> None:
+        self.absent: set[str] = set()
+        self.fresh: set[str] = set()
+
+
+class Wants:
+    """Gathers what must be loaded."""
+
+    def __init__(self, cache: OwnerCache, holder: str, seen: Seen) -> None:
+        self._cache = cache
+        self._holder = holder
+        self._seen = seen
+        self._owners: set[str] = set()
+        self._tables: dict[type[Record], set[str]] = {}
+        self._keyed: dict[type[Record], set[tuple[Any, ...]]] = {}
+
+    def owner(self, owner: str, records: Iterable[type[Record]]) -> None:
+        """An owner and its rows of some types."""
+        if owner in self._seen.absent:
+            return
+        state = self._cache.peek(owner)
+        # The end of another process's lease changes nothing that a cached row would show, and its memory is ahead of ours.
+        foreign = state is not None and state.holder not in (None, self._holder) and owner not in self._seen.fresh
+        if state is None or foreign:
+            self._owners.add(owner)
+        for record in records:
+            if state is None or (
+                fits(record, state.kind) and (record not in state.tables or (foreign and SPECS[record].durability == "checkpoint"))
+            ):
+                self._tables.setdefault(record, set()).add(owner)
+
+    def key(self, record: type[Record], key: tuple[Any, ...]) -> None:
+        """One row by its key."""
+        if key[0] in self._seen.absent:
+            return
+        state = self._cache.peek(key[0])
+        if state is None or key not in state.keyed.get(record, {}):
+            self._keyed.setdefault(record, set()).add(key)
+
+    def request(self) -> LoadRequest | None:
+        """All of it; root rows are read beside whatever is read of an owner, so that both are of one moment."""
+        owners = self._owners.union(*self._tables.values(), (key[0] for keys in self._keyed.values() for key in keys))
+        if not owners:
+            return None
+        return LoadRequest(
+            owners=sorted(owners),
+            tables={record: sorted(ids) for record, ids in sorted(self._tables.items(), key=_by_table)},
+            keyed={record: sorted(keys) for record, keys in sorted(self._keyed.items(), key=_by_table)},
+        )
+
+
+def fits(record: type[Record], kind: str) -> bool:
+    """Whether an owner of a kind can have records of a type."""
+    wanted = shape(record).owner_kind
+    return wanted in ("", kind)
+
+
+def _by_table(item: tuple[type[Record], Any]) -> str:
+    return SPECS[item[0]].table

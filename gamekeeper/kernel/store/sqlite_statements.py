@@ -1,0 +1,193 @@
+"""What SQLite does on one connection: read what a batch needs, judge its guards, write all of it, keep leases."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import apsw
+from msgspec import json
+from msgspec.structs import astuple
+
+from gamekeeper.kernel.records import Record, Shape, shape
+from gamekeeper.kernel.store import schema
+from gamekeeper.kernel.store.base import CONTENT_OWNER, Applied, LeaseRow, LoadRequest, LoadResult, RootRow, WriteSet
+
+ROOT = "id, kind, version, epoch, lease_holder, lease_expires_at, head_hash, journal_seq, data_key"
+FEW = 16
+"""Up to so many owners are looked up one by one; json_each pays for more."""
+_SELECT_ROOT = f"SELECT {ROOT} FROM owners WHERE id = ?"
+_INSERT_JOURNAL = f"INSERT INTO journal VALUES ({', '.join('?' * len(schema.JOURNAL_COLUMNS))})"
+
+
+def now_ms() -> int:
+    """The database's clock: SQLite has none of its own but this machine's."""
+    return time.time_ns() // 1_000_000
+
+
+def _root_row(row: Sequence[Any], now: int) -> RootRow:
+    leased = row[5] is not None and row[5] > now
+    return RootRow(row[0], row[1], row[2], row[3], row[4], row[5], leased, row[6], row[7], row[8])
+
+
+def load(connection: apsw.Connection, request: LoadRequest) -> LoadResult:
+    result = LoadResult()
+    now = now_ms()
+    execute = connection.execute
+    for id in request.owners:
+        for row in execute(_SELECT_ROOT, (id,)):
+            result.roots[id] = _root_row(row, now)
+    for record, ids in request.tables.items():
+        made, text = shape(record), _by_owner(record)
+        rows: list[Any] = []
+        for id in ids:
+            rows.extend(map(made.from_row, execute(text, (id,))))
+        result.tables[record] = rows
+    for record, keys in request.keyed.items():
+        made, text = shape(record), _by_key(record)
+        result.keyed[record] = [made.from_row(row) for key in keys for row in execute(text, key)]
+    for actor, key in request.answers:
+        for row in execute("SELECT request_hash, response FROM idempotency WHERE actor = ? AND key = ?", (actor, key)):
+            result.answers[actor, key] = (row[0], row[1])
+    for kind, key in request.claims:
+        for row in execute("SELECT owner_id FROM claims WHERE kind = ? AND key = ?", (kind, key)):
+            result.claims[kind, key] = row[0]
+    return result
+
+
+def _root_rows(connection: apsw.Connection, owners: list[str]) -> Iterable[Sequence[Any]]:
+    if len(owners) > FEW:
+        return connection.execute(
+            f"SELECT {ROOT} FROM owners WHERE id IN (SELECT value FROM json_each(?))", (json.encode(owners).decode(),)
+        )
+    return (row for owner in owners for row in connection.execute(_SELECT_ROOT, (owner,)))
+
+
+def verdict(connection: apsw.Connection, writes: WriteSet) -> Applied:
+    execute = connection.execute
+    now = now_ms()
+    good = True
+    found = {row[0]: row for row in _root_rows(connection, [guard.owner for guard in writes.guards])}
+    for guard in writes.guards:
+        row = found.get(guard.owner)
+        if row is None or guard.version not in (-1, row[2]) or row[3] != guard.epoch or (guard.hold and not (row[5] or 0) > now):
+            good = False
+    for answer in writes.answers:
+        if execute("SELECT 1 FROM idempotency WHERE actor = ? AND key = ?", (answer.actor, answer.key)).fetchone():
+            good = False
+    content = execute("SELECT version FROM owners WHERE id = ?", (CONTENT_OWNER,)).fetchone()
+    roots = [] if good else [_root_row(row, now) for row in found.values()]
+    return Applied(good, roots, content[0] if content else 0)
+
+
+def write_all(connection: apsw.Connection, writes: WriteSet) -> None:
+    many = connection.executemany
+    for record, keys in writes.deletes.items():
+        many(_delete(record), keys)
+    for record, rows in writes.upserts.items():
+        many(_upsert(record), map(shape(record).row_of, rows))
+    for record, rows in writes.appends.items():
+        many(_insert(record), map(shape(record).row_of, rows))
+    if writes.new_roots:
+        many(
+            f"INSERT INTO owners ({ROOT}) VALUES (?, ?, ?, 0, NULL, NULL, ?, ?, ?)",
+            writes.new_roots,
+        )
+    if writes.roots:
+        many("UPDATE owners SET version = ?2, head_hash = ?3, journal_seq = ?4 WHERE id = ?1", writes.roots)
+    if writes.erased_roots:
+        many("UPDATE owners SET version = ?2, head_hash = ?3, journal_seq = ?4, data_key = NULL WHERE id = ?1", writes.erased_roots)
+    if writes.journal:
+        many(_INSERT_JOURNAL, map(astuple, writes.journal))
+    if writes.answers:
+        many("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", map(astuple, writes.answers))
+    if writes.releases:
+        many("DELETE FROM claims WHERE kind = ? AND key = ?", writes.releases)
+    if writes.claims:
+        many("INSERT INTO claims VALUES (?, ?, ?, ?)", writes.claims)
+
+
+_TEXTS: dict[tuple[str, type[Record]], str] = {}
+
+
+def _text(name: str, record: type[Record], make: Callable[[Shape], str]) -> str:
+    known = _TEXTS.get((name, record))
+    if known is None:
+        known = _TEXTS[name, record] = make(shape(record))
+    return known
+
+
+def _columns(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _equal(names: Iterable[str]) -> str:
+    return " AND ".join(f'"{name}" = ?' for name in names)
+
+
+def _by_owner(record: type[Record]) -> str:
+    return _text("by_owner", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE "{s.owner_field}" = ?')
+
+
+def _by_key(record: type[Record]) -> str:
+    return _text("by_key", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
+
+
+def _delete(record: type[Record]) -> str:
+    return _text("delete", record, lambda s: f'DELETE FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
+
+
+def _insert(record: type[Record]) -> str:
+    return _text(
+        "insert",
+        record,
+        lambda s: f'INSERT INTO "{s.spec.table}" ({_columns(s.names)}) VALUES ({_marks(len(s.names))})',
+    )
+
+
+def _upsert(record: type[Record]) -> str:
+    def make(s: Shape) -> str:
+        rest = [name for name in s.names if name not in s.key_names]
+        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
+        change = f"UPDATE SET {changes}" if rest else "NOTHING"
+        return f"{_insert(record)} ON CONFLICT ({_columns(s.key_names)}) DO {change}"
+
+    return _text("upsert", record, make)
+
+
+def _lease_row(row: Sequence[Any], now: int) -> LeaseRow:
+    return LeaseRow(row[0], row[1], row[2], row[3], now)
+
+
+def acquire(connection: apsw.Connection, owners: Sequence[str], holder: str, milliseconds: int) -> list[LeaseRow]:
+    now = now_ms()
+    text = (
+        "UPDATE owners SET epoch = epoch + 1, lease_holder = ?2, lease_expires_at = ?3 WHERE id = ?1 "
+        "AND (lease_holder IS NULL OR lease_holder = ?2 OR lease_expires_at <= ?4) RETURNING id, epoch, version, lease_expires_at"
+    )
+    rows = [row for id in sorted(owners) for row in connection.execute(text, (id, holder, now + milliseconds, now))]
+    return [_lease_row(row, now) for row in rows]
+
+
+def renew(connection: apsw.Connection, held: Sequence[tuple[str, int]], holder: str, milliseconds: int) -> list[LeaseRow]:
+    now = now_ms()
+    text = (
+        "UPDATE owners SET lease_expires_at = ?4 WHERE id = ?1 AND epoch = ?2 AND lease_holder = ?3 AND lease_expires_at > ?5 "
+        "RETURNING id, epoch, version, lease_expires_at"
+    )
+    rows = [row for id, epoch in sorted(held) for row in connection.execute(text, (id, epoch, holder, now + milliseconds, now))]
+    return [_lease_row(row, now) for row in rows]
+
+
+def release(connection: apsw.Connection, held: Sequence[tuple[str, int]], holder: str, successor: str | None, milliseconds: int) -> None:
+    text = (
+        "UPDATE owners SET lease_holder = ?4, lease_expires_at = ?5, epoch = epoch + ?6 WHERE id = ?1 AND epoch = ?2 AND lease_holder = ?3"
+    )
+    ends = None if successor is None else now_ms() + milliseconds
+    for id, epoch in sorted(held):
+        connection.execute(text, (id, epoch, holder, successor, ends, 0 if successor is None else 1))
