@@ -320,20 +320,25 @@ async def test_a_move_after_the_image_of_a_release_is_saved_too(keep: WatchedKee
     for person in (ada, bob):
         await lease(keep, person)
         await keep.do(bank.walk(account=person, x=1.0))
-    gate = Gate()
+    gate, saved = Gate(), asyncio.Event()
 
     async def stop_bob(writes: WriteSet) -> None:
         if any(guard.owner == bob for guard in writes.guards):
             await gate(writes)
 
+    async def see_ada(_: WriteSet) -> None:
+        saved.set()
+
     keep.watched.before["apply"] = stop_bob
+    keep.watched.after["apply"] = see_ada
     busy = asyncio.create_task(keep.do(bank.set_meta(account=bob, meta={})))
     await gate.reached.wait()
     releasing = asyncio.create_task(keep.release(ada, bob))
-    while await one(keep, PLACE, ada) != 1.0:
-        await asyncio.sleep(0.001)
+    await saved.wait()
+    await asyncio.sleep(0.01)
 
     # Ada is saved, and waits for bob to be.
+    assert await one(keep, PLACE, ada) == 1.0
     await keep.do(bank.walk(account=ada, x=2.0))
     gate.open()
     await asyncio.gather(busy, releasing)

@@ -1,6 +1,7 @@
 """Opening a database: what is made, what is checked, and what is refused."""
 
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,3 +107,12 @@ async def test_sqlite_is_opened_so_that_commits_last(tmp_path: Path) -> None:
 async def test_a_url_that_names_no_store_is_an_invalid_argument(url: str) -> None:
     with pytest.raises(InvalidArgument):
         await gamekeeper.open(url, create=True).__aenter__()
+
+
+async def test_a_new_file_is_its_owner_s_alone(tmp_path: Path) -> None:
+    path = tmp_path / "private.db"
+    async with gamekeeper.open(f"sqlite:///{path}", create=True):
+        modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in tmp_path.iterdir()}
+
+    assert set(modes.values()) == {0o600}
+    assert "private.db-wal" in modes

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -188,59 +190,46 @@ class ItemsMachine(RuleBasedStateMachine):
             assert held == {place: (pile.item, pile.count, pile.uid, repr(pile.marks)) for place, pile in places.items()}
 
 
+@contextmanager
+def machine(url: str) -> Iterator[type[ItemsMachine]]:
+    """A machine of its own over an open keep, with an event loop of its own: Hypothesis calls rules, it does not await them."""
+    loop = asyncio.new_event_loop()
+    opened = gamekeeper.open(url, create=True, allow_unsafe_postgres=True)
+
+    class Machine(ItemsMachine):
+        run = staticmethod(loop.run_until_complete)
+        keep = loop.run_until_complete(opened.__aenter__())
+        hits: ClassVar[Counter[str]] = Counter()
+        codes: ClassVar[Counter[str]] = Counter()
+        sequences = 0
+
+    try:
+        Machine.run(scene.stock(Machine.keep))
+        yield Machine
+    finally:
+        loop.run_until_complete(opened.__aexit__(None, None, None))
+        loop.close()
+
+
 @pytest.mark.timeout(600)
 def test_the_keep_does_what_the_model_does(database_url: str, pytestconfig: pytest.Config) -> None:
     sequences = pytestconfig.getoption("sequences")
-    loop = asyncio.new_event_loop()
 
-    class Machine(ItemsMachine):
-        hits: ClassVar[Counter[str]] = Counter()
-        codes: ClassVar[Counter[str]] = Counter()
+    with machine(database_url) as both:
+        run_state_machine_as_test(both, settings=settings(SETTINGS, max_examples=sequences, print_blob=True))
+        both.run(scene.adds_up(both.keep))
+        report = both.run(verify(both.keep))
 
-    opened = gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True)
-    Machine.run = staticmethod(loop.run_until_complete)
-    Machine.keep = loop.run_until_complete(opened.__aenter__())
-    try:
-        Machine.run(scene.stock(Machine.keep))
-        run_state_machine_as_test(
-            Machine,
-            settings=settings(SETTINGS, max_examples=sequences, print_blob=True),
-        )
-        Machine.run(scene.adds_up(Machine.keep))
-        report = Machine.run(verify(Machine.keep))
-    finally:
-        loop.run_until_complete(opened.__aexit__(None, None, None))
-        loop.close()
-
-    print(f"{Machine.sequences} sequences, {sum(Machine.hits.values())} steps: {dict(Machine.hits)}\n{dict(Machine.codes)}")
+    print(f"{both.sequences} sequences, {sum(both.hits.values())} steps: {dict(both.hits)}\n{dict(both.codes)}")
     assert report.problems == []
-    rules = {"grant", "use_up", "move", "split", "merge", "equip", "unequip", "give", "swap", "drop", "pick_up"}
-    assert set(Machine.hits) == rules
-    assert min(Machine.hits.values()) >= LEAST_HITS * sequences // 60
-    assert {"done", "SLOT_EMPTY", "ITEM_NOT_FOUND", "INSUFFICIENT_QUANTITY", "CONTAINER_INVALID", "SELF_TRADE"} <= set(Machine.codes)
+    assert set(both.hits) == {"grant", "use_up", "move", "split", "merge", "equip", "unequip", "give", "swap", "drop", "pick_up"}
+    assert min(both.hits.values()) >= LEAST_HITS * sequences // 60
+    assert {"done", "SLOT_EMPTY", "ITEM_NOT_FOUND", "INSUFFICIENT_QUANTITY", "CONTAINER_INVALID", "SELF_TRADE"} <= set(both.codes)
 
 
-def test_the_machine_finds_a_wrong_rule(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_finds_a_wrong_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: a model that thinks arrows pile up to 99 must be found to differ."""
     monkeypatch.setitem(model.STACK, "arrow", 99)
-    loop = asyncio.new_event_loop()
-    opened = gamekeeper.open(f"sqlite:///{tmp_path}/world.db", create=True)
 
-    class Machine(ItemsMachine):
-        hits: ClassVar[Counter[str]] = Counter()
-        codes: ClassVar[Counter[str]] = Counter()
-
-    Machine.run = staticmethod(loop.run_until_complete)
-    Machine.keep = loop.run_until_complete(opened.__aenter__())
-    try:
-        Machine.run(scene.stock(Machine.keep))
-        with pytest.raises(AssertionError):
-            run_state_machine_as_test(
-                Machine,
-                settings=settings(
-                    max_examples=10, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-                ),
-            )
-    finally:
-        loop.run_until_complete(opened.__aexit__(None, None, None))
-        loop.close()
+    with machine(f"sqlite:///{tmp_path}/world.db") as both, pytest.raises(AssertionError):
+        run_state_machine_as_test(both, settings=settings(SETTINGS, max_examples=10, phases=[Phase.generate]))

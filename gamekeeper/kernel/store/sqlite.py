@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,12 @@ class SqliteStore:
         await self._write(self._open, create)
 
     def _open(self, create: bool) -> None:
+        if create and self._vfs is None:
+            # It will hold hashes of passwords: nobody else on the machine need read it. SQLite gives its log the same rights.
+            try:
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            except OSError as error:
+                raise Unreachable(str(error)) from error
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
         connection = apsw.Connection(self._path, flags=flags, vfs=self._vfs, statementcachesize=500)
         connection.set_busy_timeout(self._busy_ms)
