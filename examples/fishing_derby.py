@@ -147,7 +147,9 @@ async def play(url: str) -> list[str]:
         for name, angler_id in zip(names, anglers, strict=True):
             fish = await keep.ask(items.held(holder=angler_id, item="derby_trout"))
             if fish:
-                told.append(f"{name} sells {fish} fish for {await keep.do(sell_catch(character=angler_id, quantity=fish), key=name)} coins.")
+                told.append(
+                    f"{name} sells {fish} fish for {await keep.do(sell_catch(character=angler_id, quantity=fish), key=name)} coins."
+                )
         report = await verify(keep)
         told.append(f"{report.entries} journal entries, {len(report.problems)} problems.")
     return told

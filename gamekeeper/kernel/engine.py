@@ -297,6 +297,11 @@ class Engine:
             applied = await apply(plan.writes)
         except OutcomeUnknown:
             raise _Ambiguous(plan) from None
+        except ConstraintBroken as error:
+            if error.constraint != "pk_claims" or tries >= QUICK_TRIES:
+                raise
+            # A name was taken between our look and our write; the next look says which, and spares the others.
+            raise _Stale from None
         if not applied.ok:
             self._refresh(batch, plan, applied.roots)
             raise _Stale
@@ -348,10 +353,17 @@ class Engine:
                 self._answer(submission, None, decode_answer(submission, kept))
 
     async def replay(self, submission: Submission) -> bool:
-        """Answer a retry from what was kept, without running it; False when nothing was."""
+        """Answer a retry from what was kept, without running it; False when nothing was.
+
+        Raises: STORE_UNAVAILABLE.
+        """
         batch = [submission]
         if submission.answer_key is not None:
-            self._replay(batch, (await self.store.load(LoadRequest(answers=[submission.answer_key]))).answers)
+            try:
+                found = await self.store.load(LoadRequest(answers=[submission.answer_key]))
+            except (Unreachable, TryAgain) as error:
+                raise _shown(error) from error
+            self._replay(batch, found.answers)
         return not batch
 
     async def _settle_claims(self, batch: list[Submission], plan: Plan, load: Callable[[LoadRequest], Awaitable[Any]]) -> Plan:

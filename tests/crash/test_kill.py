@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ class Pipe:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self._left = b""
+        self._said: deque[str] = deque()
         self._selector = selectors.DefaultSelector()
         assert process.stdout is not None
         self._out = process.stdout
@@ -44,14 +46,16 @@ class Pipe:
     def lines(self, seconds: float) -> Iterator[str]:
         """The lines of the next seconds, or until the writer has closed its end."""
         ends_at = time.monotonic() + seconds
-        while (left := ends_at - time.monotonic()) > 0:
-            if not self._selector.select(left):
+        while True:
+            while self._said:  # whoever stops listening in between finds the rest the next time
+                yield self._said.popleft()
+            if not self._selector.select(max(0.0, ends_at - time.monotonic())):
                 return
             data = os.read(self._out.fileno(), 1 << 20)
             if not data:
                 return
             *whole, self._left = (self._left + data).split(b"\n")
-            yield from (line.decode() for line in whole)
+            self._said.extend(line.decode() for line in whole)
 
 
 class Story:

@@ -215,6 +215,25 @@ async def test_fifty_race_for_a_name_in_two_processes_and_one_gets_it(database_u
         await verified(here)
 
 
+async def test_a_name_taken_between_the_look_and_the_write_is_named_and_spares_the_others(database_url: str) -> None:
+    async with open_bank(database_url) as here, open_bank(database_url) as there:
+        thief = [there.do(bank.open_account(nick="king"))]
+
+        async def steal(_: object) -> None:
+            if thief:
+                await thief.pop()
+
+        here.watched.before["apply"] = steal
+        taken, other = await asyncio.gather(
+            here.do(bank.open_account(nick="king")), here.do(bank.open_account(nick="queen")), return_exceptions=True
+        )
+
+        assert isinstance(taken, NameTaken)
+        assert taken.name == "king"
+        assert isinstance(other, bank.Opened)
+        await verified(here)
+
+
 async def test_a_name_that_one_command_gives_back_the_next_of_the_batch_may_take(keep: WatchedKeep) -> None:
     ada, bob = await accounts(keep, "ada", "bob")
     keep.forget()

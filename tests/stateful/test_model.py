@@ -42,7 +42,7 @@ class ItemsMachine(RuleBasedStateMachine):
     """Three characters and a world, in the keep and in the model."""
 
     keep: ClassVar[Keep]
-    run: ClassVar[Callable[[Any], Any]]
+    run: ClassVar[Any]
     hits: ClassVar[Counter[str]] = Counter()
     codes: ClassVar[Counter[str]] = Counter()
     sequences: ClassVar[int] = 0
