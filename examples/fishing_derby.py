@@ -1,9 +1,9 @@
 """A small game of its own on Gamekeeper: characters fish a lake that runs dry, and sell their catch.
 
 It declares two records and three commands in this one file. They are journaled, verified, idempotent and fenced like
-Gamekeeper's own, and they stand on every surface: run this file, or serve it with
+Gamekeeper's own, and they stand on every surface: run this file, or, in the folder that it lies in,
 
-    GAMEKEEPER_MODULES=examples.fishing_derby gamekeeper serve
+    GAMEKEEPER_MODULES=fishing_derby gamekeeper dev
 
 and find POST /v1/fishing_derby/cast_line in /v1/openapi.json.
 """

@@ -283,12 +283,20 @@ def make_store(settings: Settings) -> Store:
 
 
 def import_modules(names: Sequence[str] = ()) -> None:
-    """Import the journal's queries, the built-in modules and a game's own, so that their records and commands are known."""
+    """Import the journal's queries, the built-in modules and a game's own, so that their records and commands are known.
+
+    Raises: INVALID_ARGUMENT for a game's module that is not there.
+    """
     importlib.import_module("gamekeeper.kernel.history")
     for name in BUILT_IN:
         importlib.import_module(f"gamekeeper.modules.{name}")
     for name in names:
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                raise
+            raise InvalidArgument(path="/modules", problem=f"there is no module {name!r} to import") from None
 
 
 @asynccontextmanager

@@ -49,6 +49,8 @@ _PACKAGE: Final = "gamekeeper.cli"
 
 def main() -> None:
     """Run the command line."""
+    # A game's own modules lie in the folder that the command is run in, as `python -m` would find them.
+    sys.path.insert(0, os.getcwd())
     sys.exit(run(sys.argv[1:]))
 
 

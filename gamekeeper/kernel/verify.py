@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import msgspec
 from cryptography.exceptions import InvalidTag
 from msgspec import Struct
-from sqlalchemy import BigInteger, Text, and_, bindparam, or_, select
+from sqlalchemy import BigInteger, Text, bindparam, select, tuple_
 
 from gamekeeper.kernel.batch import Runner
 from gamekeeper.kernel.journal import Sealer, digest_of, image_of_row, read_changes, secret_fields
@@ -84,10 +84,9 @@ OWNER = select(_O.id, _O.version, _O.head_hash, _O.journal_seq, _O.data_key).whe
 ENTRIES = (
     select(*schema.journal.columns)
     .where(
-        or_(
-            and_(_J.owner_id == bindparam("owner", type_=Text), _J.seq > bindparam("seq", type_=BigInteger)),
-            and_(_J.owner_id > bindparam("owner", type_=Text), _J.owner_id <= bindparam("last", type_=Text)),
-        )
+        # Compared as a row: written out with OR, PostgreSQL would sort all that is left for every page.
+        tuple_(_J.owner_id, _J.seq) > tuple_(bindparam("owner", type_=Text), bindparam("seq", type_=BigInteger)),
+        _J.owner_id <= bindparam("last", type_=Text),
     )
     .order_by(_J.owner_id, _J.seq)
     .limit(bindparam("limit", type_=BigInteger))

@@ -116,3 +116,11 @@ async def test_a_new_file_is_its_owner_s_alone(tmp_path: Path) -> None:
 
     assert set(modes.values()) == {0o600}
     assert "private.db-wal" in modes
+
+
+async def test_a_game_s_module_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        async with gamekeeper.open(f"sqlite:///{tmp_path}/world.db", create=True, modules=["no_such_game"]):
+            pass
+
+    assert (refused.value.path, refused.value.problem) == ("/modules", "there is no module 'no_such_game' to import")
