@@ -167,7 +167,10 @@ class Busy(GameError):
 
 
 class StoreUnavailable(GameError):
-    """The database cannot be reached, or did not answer in time."""
+    """The database cannot be reached, or did not answer in time.
+
+    With the fact `outcome="unknown"` the command may have been done all the same: send it again with the same key.
+    """
 
     code = "STORE_UNAVAILABLE"
     kind = Kind.UNAVAILABLE

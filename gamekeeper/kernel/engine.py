@@ -216,7 +216,7 @@ class Engine:
                 tries += 1
                 self._note(error, doubts)
                 if self.clock.monotonic() >= deadline:
-                    self._fail(batch, error)
+                    self._fail(batch, error, doubts)
                     return
                 if not isinstance(error, _Stale):
                     await asyncio.sleep(random.uniform(0.2, 1.0) * min(0.5, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
@@ -246,9 +246,11 @@ class Engine:
             self.stats.unknown_outcomes += 1
             doubts.append(error.plan)
 
-    def _fail(self, batch: Sequence[Submission], error: Exception) -> None:
+    def _fail(self, batch: Sequence[Submission], error: Exception, doubts: Sequence[Plan]) -> None:
+        # A write that may have been committed is no refusal: the caller must ask again, with the same key.
+        facts = {"outcome": "unknown"} if doubts else {}
         for submission in batch:
-            self._answer(submission, StoreUnavailable(problem=str(error) or type(error).__name__), [])
+            self._answer(submission, StoreUnavailable(problem=str(error) or type(error).__name__, **facts), [])
 
     async def _try(self, batch: list[Submission], tries: int, doubts: list[Plan]) -> Plan:
         if tries < QUICK_TRIES and not doubts:

@@ -15,6 +15,7 @@ from gamekeeper.kernel.clock import Clock
 from gamekeeper.kernel.queries import Loaded, Root
 from gamekeeper.kernel.records import SPECS, Record, shape
 from gamekeeper.kernel.store.base import LoadRequest, LoadResult, RootRow, Store, TryAgain, Unreachable
+from gamekeeper.kernel.workingset import OwnerState
 
 S = TypeVar("S", bound=Struct)
 Row = TypeVar("Row", bound=Record)
@@ -37,13 +38,18 @@ class StoreReader:
             raise StoreUnavailable(problem=str(error)) from error
 
     def _leased(self, owner: str, *records: type[Record]) -> dict[type[Record], list[Any]] | None:
-        state = self._runner.cache.peek(owner)
-        lease = self._runner.leases.held.get(owner)
-        if state is None or lease is None or lease.epoch != state.epoch:
-            return None
-        if any(record not in state.tables for record in records):
+        state = self._live(owner)
+        if state is None or any(record not in state.tables for record in records):
             return None
         return {record: [state.tables[record][key] for key in sorted(state.tables[record])] for record in records}
+
+    def _live(self, owner: str) -> OwnerState | None:
+        """The owner in memory, while its lease is held here and not over by this process's own clock."""
+        state = self._runner.cache.peek(owner)
+        leases = self._runner.leases
+        if state is None or not leases.live(owner, self._clock.monotonic()) or leases.held[owner].epoch != state.epoch:
+            return None
+        return state
 
     def patient(self) -> StoreReader:
         """The same, for statements that read whole tables and may take their time."""
@@ -90,8 +96,8 @@ class StoreReader:
         return Loaded(_root(root), tables)
 
     def _lay_dirty(self, owner: str, tables: dict[type[Record], list[Any]]) -> None:
-        state = self._runner.cache.peek(owner)
-        if state is None or not state.dirty or owner not in self._runner.leases.held:
+        state = self._live(owner)
+        if state is None or not state.dirty:
             return
         for record, rows in tables.items():
             key_of = shape(record).key_of

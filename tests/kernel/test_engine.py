@@ -384,13 +384,30 @@ async def test_a_database_that_stays_away_is_reported_in_time(database_url: str)
         assert await fund(keep, ada) == 100
 
 
-async def _without_transactions(keep: WatchedKeep, call: Call[int]) -> int:
+async def test_a_write_that_may_have_been_done_is_not_called_refused(database_url: str) -> None:
+    async with open_bank(database_url, deadline_seconds=0.3) as keep:
+        ada, bob = await accounts(keep, "ada", "bob")
+
+        async def break_off(_: object) -> None:
+            raise OutcomeUnknown("the line went dead")
+
+        keep.watched.after["apply"] = break_off
+        with pytest.raises(StoreUnavailable) as told:
+            await _without_transactions(keep, bank.pay(giver=ada, receiver=bob, amount=1), key="once")
+        assert told.value.facts["outcome"] == "unknown"
+
+        del keep.watched.after["apply"]
+        assert await keep.do(bank.pay(giver=ada, receiver=bob, amount=1), key="once") == 99
+        assert await fund(keep, ada) == 99
+
+
+async def _without_transactions(keep: WatchedKeep, call: Call[int], key: str | None = None) -> int:
     def refuse() -> object:
         raise Unreachable("no connection")
 
     keep.watched.transaction = refuse  # type: ignore[attr-defined]
     try:
-        return await keep.do(call)
+        return await keep.do(call, key=key)
     finally:
         del keep.watched.transaction
 
