@@ -60,7 +60,8 @@ def test_every_player_s_operation_names_an_owner_that_can_be_theirs() -> None:
     """Otherwise it could only be refused, or would be open to all players: those few stand here by name."""
     open_to_all_players = {"guilds.motto"}
     for operation in (*COMMANDS.values(), *QUERIES.values()):
-        if operation.access != "player":
+        # The games of other tests are known to this process too, and are nobody's to serve.
+        if operation.access != "player" or not operation.__module__.startswith(("gamekeeper.", "tests.server.")):
             continue
         kinds = [one.owner.kind for one in operation.parameters if one.owner is not None and not one.owner.creates]
         if not kinds:

@@ -256,14 +256,14 @@ async def test_a_request_has_a_deadline_and_its_key_tells_what_became_of_it(
     keep: Keep, monkeypatch: pytest.MonkeyPatch, ada: Caller, guild: str
 ) -> None:
     key, gate = new_id(), asyncio.Event()
-    original = keep.do
+    original = keep.tell
 
     async def slow(*calls: Any, **words: Any) -> Any:
         done = asyncio.ensure_future(original(*calls, **words))
         await gate.wait()
         return await done
 
-    monkeypatch.setattr(keep, "do", slow)
+    monkeypatch.setattr(keep, "tell", slow)
     async with limited(keep, deadline_seconds=0.2) as http:
         body = {"guild": guild, "coins": 5}
         told = check(await http.post("/v1/guilds/save", json=body, headers=ada.headers(idempotency_key=key)), 503, "TIMED_OUT")
