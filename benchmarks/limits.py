@@ -3,6 +3,7 @@
 import random
 import re
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,7 +56,7 @@ def _read_pgbench(workload: str, tasks: int, seconds: float, output: str, folder
     return Result(workload, LIMIT, tasks, int(done[1]), seconds, float(rate[1]), p50, p99)
 
 
-class SqliteLimit:
+class SqliteLimit(ABC):
     """One connection, one thread, no engine: statements on the raw driver."""
 
     name = LIMIT
@@ -74,9 +75,9 @@ class SqliteLimit:
         """Let go; the harness checks the market."""
         self.connection.close()
 
+    @abstractmethod
     def once(self) -> None:
         """Do the operation of the workload."""
-        raise NotImplementedError
 
 
 class LoadOne(SqliteLimit):

@@ -149,7 +149,7 @@ async def test_every_caller_gets_one_true_answer(postgres: TemporaryPostgres, py
     assert wrong == []
     assert weather.stats.unknown_outcomes >= LEAST_UNKNOWN
     assert weather.stats.unknown_committed >= LEAST_UNKNOWN
-    assert done > 0
+    assert done > TASKS, "nobody got beyond a first answer: this was no load"
 
 
 @pytest.mark.timeout(120)
