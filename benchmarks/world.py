@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+from functools import cache
 from typing import NamedTuple
 
 CHARACTERS_VARIABLE = "GAMEKEEPER_BENCHMARK_CHARACTERS"
@@ -43,6 +44,7 @@ def any_trade() -> Trade:
     return Trade(left, right, random.randrange(STACKS), random.randrange(STACKS))
 
 
+@cache
 def character_id(number: int) -> str:
     """The id of a character by number from 1, the same in SQL, JavaScript and here.
 

@@ -230,7 +230,7 @@ def _check_words(calls: Sequence[Call[Any]], key: str | None, actor: str, reason
     for path, text, most in (("/key", key, MAX_KEY), ("/actor", actor, MAX_KEY), ("/reason", reason, MAX_REASON)):
         if text is None:
             continue
-        if not isinstance(text, str) or not 1 <= len(text) <= most or not _storable(text):
+        if not isinstance(text, str) or not 1 <= len(text) <= most or not (text.isalnum() or _storable(text)):
             raise InvalidArgument(path=path, problem=f"between 1 and {most} characters of text")
 
 

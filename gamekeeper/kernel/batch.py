@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
+
 from gamekeeper.errors import OwnerLeased, OwnerNotFound, SaveFailing, StaleLease, VersionConflict
 from gamekeeper.kernel.cache import OwnerCache
 from gamekeeper.kernel.commands import Call
@@ -33,9 +35,9 @@ class Runner:
 
     # What to load
 
-    def missing(self, submissions: Sequence[Submission], seen: Seen) -> LoadRequest | None:
-        """What the batch needs and the cache does not hold; None when there is nothing."""
-        wants = Wants(self.cache, self.leases.holder, seen)
+    def missing(self, submissions: Sequence[Submission], seen: Seen, ahead: Mapping[str, OwnerState]) -> LoadRequest | None:
+        """What the batch needs, and neither the cache nor a batch that is being written tells; None when there is nothing."""
+        wants = Wants(self.cache, ahead, self.leases.holder, seen)
         for submission in submissions:
             for call, prepared in zip(submission.calls, submission.prepared, strict=True):
                 for owner in (*call.owners, *prepared.owners):
@@ -98,12 +100,25 @@ class Runner:
 
     # Run
 
-    def run(self, submissions: Sequence[Submission], now: int, refused: Mapping[int, BaseException]) -> Plan:
-        """Run each submission over the working set. `refused` names those that are known to fail, by position."""
+    def run(
+        self,
+        submissions: Sequence[Submission],
+        now: int,
+        refused: Mapping[int, BaseException],
+        ahead: Mapping[str, OwnerState] | None = None,
+    ) -> Plan:
+        """Run each submission over the working set.
+
+        refused: those that are known to fail, by position. ahead: owners as a batch leaves them that is being written.
+        """
         drafts: dict[str, Draft] = {}
         for submission in submissions:
             for owner in (*submission.owners, *self._keyed_owners(submission)):
-                state = None if owner in drafts else self.cache.get(owner)
+                if owner in drafts:
+                    continue
+                state = self.cache.get(owner)
+                if ahead:
+                    state = ahead.get(owner, state)
                 if state is not None:
                     drafts[owner] = Draft(state)
         outcomes: list[Outcome] = []
@@ -126,10 +141,7 @@ class Runner:
             for position, call in enumerate(submission.calls):
                 context = self._context(submission, position, drafts, now)
                 outcome.contexts.append(context)
-                arguments = call.arguments
-                outcome.results.append(
-                    call.command.function(context, **{name: getattr(arguments, name) for name in arguments.__struct_fields__})
-                )
+                outcome.results.append(call.command.function(context, **asdict(call.arguments)))
         except Exception as error:  # noqa: BLE001 - any fault of a command undoes it, and goes to its caller
             for context in reversed(outcome.contexts):
                 context.undo()
@@ -137,11 +149,11 @@ class Runner:
 
     def _context(self, submission: Submission, position: int, drafts: dict[str, Draft], now: int) -> Context:
         call, prepared = submission.calls[position], submission.prepared[position]
-        owners = {*call.owners, *prepared.owners}
-        for owner, mark in call.marked_owners():
+        for owner, mark in call.marked:
             draft = drafts.get(owner)
             if draft is None or mark.kind not in ("", draft.state.kind):
                 raise mark.missing(id=owner)
+        owners = {*call.owners, *prepared.owners}
         for owner in owners:
             draft = drafts.get(owner)
             if draft is None:

@@ -108,18 +108,23 @@ class Operation(Generic[P, R]):
 
         Raises: INVALID_ARGUMENT, INVALID_JSON.
         """
+        return self.encoded(values, strict=strict)[0]
+
+    def encoded(self, values: dict[str, Any], *, strict: bool = True) -> tuple[Struct, bytes]:
+        """The same, with their JSON."""
         for name in self.json_names:
             if values.get(name) is not None:
                 values = {**values, name: gate.check(values[name])}
         try:
             arguments: Struct = msgspec.convert(values, self.arguments, strict=strict)
-            if b"\\u0000" in ENCODE(arguments):
+            encoded = ENCODE(arguments)
+            if b"\\u0000" in encoded:
                 _refuse_nul(arguments)
         except msgspec.ValidationError as error:
             raise invalid_argument(str(error)) from None
         except UnicodeEncodeError:
             raise InvalidArgument(path=_surrogate_path(values), problem="text holds a lone surrogate") from None
-        return arguments
+        return arguments, encoded
 
 
 class Command(Operation[P, R]):
@@ -152,7 +157,7 @@ class Command(Operation[P, R]):
     @cached_property
     def owner_names(self) -> tuple[str, ...]:
         """Arguments that name owners which must exist."""
-        return tuple(p.name for p in self.parameters if p.owner is not None and not p.owner.creates)
+        return tuple(name for name, _ in self.marks)
 
     @cached_property
     def new_owner_names(self) -> tuple[str, ...]:
@@ -188,8 +193,7 @@ class Command(Operation[P, R]):
 
     def call(self, values: dict[str, Any]) -> Call[R]:
         """The same for arguments that came as a mapping."""
-        arguments = self.check(values)
-        return Call(self, arguments, ENCODE(arguments))
+        return Call(self, *self.encoded(values))
 
     def __repr__(self) -> str:
         return f"<command {self.name}>"
@@ -198,23 +202,19 @@ class Command(Operation[P, R]):
 class Call(Generic[R]):
     """A command with checked arguments, not yet done."""
 
-    __slots__ = ("arguments", "command", "encoded", "owners")
+    __slots__ = ("arguments", "command", "encoded", "marked", "owners")
 
     def __init__(self, command: Command[Any, R], arguments: Struct, encoded: bytes) -> None:
         self.command = command
         self.arguments = arguments
         self.encoded = encoded
-        self.owners = tuple(_named(arguments, command.owner_names))
-
-    def marked_owners(self) -> Iterator[tuple[str, OwnedBy]]:
-        """The owners that must exist, each with the mark of its argument."""
-        for name, mark in self.command.marks:
-            for owner in _named(self.arguments, (name,)):
-                yield owner, mark
+        self.marked = [(owner, mark) for name, mark in command.marks for owner in _owners(getattr(arguments, name))]
+        """the owners that must exist, each with the mark of its argument"""
+        self.owners = tuple([owner for owner, _ in self.marked])
 
     def new_owners(self) -> Iterator[str]:
         """Ids that the caller chose for owners to be made."""
-        return _named(self.arguments, self.command.new_owner_names)
+        return (owner for name in self.command.new_owner_names for owner in _owners(getattr(self.arguments, name)))
 
     def __repr__(self) -> str:
         # Arguments may hold secrets, and a repr ends in logs.
@@ -323,13 +323,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(getattr(value, name))
 
 
-def _named(arguments: Struct, names: tuple[str, ...]) -> Iterator[str]:
-    for name in names:
-        value = getattr(arguments, name)
-        if isinstance(value, str):
-            yield value
-        elif value is not None:
-            yield from value
+def _owners(value: str | Sequence[str] | None) -> Sequence[str]:
+    return (value,) if isinstance(value, str) else value or ()
 
 
 def _loads_by_owner(record: type[Record]) -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy import bindparam, select
 from gamekeeper.errors import AlreadyExists, Busy, ConstraintViolated, GameError, KeyReused, NameTaken, StoreUnavailable
 from gamekeeper.kernel.batch import Runner
 from gamekeeper.kernel.clock import Clock
+from gamekeeper.kernel.flights import Airspace, Flight
 from gamekeeper.kernel.loading import Seen
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.store.base import (
@@ -36,14 +37,18 @@ from gamekeeper.kernel.store.base import (
     Unreachable,
 )
 from gamekeeper.kernel.submissions import Plan, Submission, decode_answer
+from gamekeeper.kernel.workingset import OwnerState
 
 COMMITTED = select(schema.journal.c.hash).where(
     schema.journal.c.command_id == bindparam("command_id"), schema.journal.c.owner_id == bindparam("owner_id")
 )
 
 LOG = logging.getLogger("gamekeeper.engine")
+NOTHING_AHEAD: Mapping[str, OwnerState] = {}
 QUICK_TRIES = 2
 """How often a batch is tried without locking first."""
+LEAST_HALF = 8
+"""Fewer callers than this are not divided into two batches: a write has its fixed cost."""
 
 
 class Limits(Struct, frozen=True):
@@ -67,12 +72,18 @@ class Stats(Struct):
     retries: int = 0
     replays: int = 0
     checkpoints: int = 0
+    built_ahead: int = 0
+    """batches that ran over one whose write was under way"""
     unknown_outcomes: int = 0
     unknown_committed: int = 0
 
 
 class _Stale(Exception):
     """Cached rows were behind; they have been dropped."""
+
+
+class _Fallen(Exception):
+    """The batch below was not written as it had run, so this one has run over what is not true."""
 
 
 class _Ambiguous(Exception):
@@ -97,13 +108,12 @@ class Engine:
         self.on_commit: list[Callable[[Mapping[str, int]], None]] = []
         self._pending: deque[Submission] = deque()
         self._waiting: dict[str, int] = {}
-        self._busy: set[str] = set()
-        runner.cache.busy = self._busy
+        self.airspace = Airspace()
+        runner.cache.busy = self.airspace.busy
         self._running: set[asyncio.Task[None]] = set()
         self._pump_scheduled = False
         self._closing = False
         self._cost_seconds = 0.0001
-        self._freed: asyncio.Event = asyncio.Event()
 
     # Intake
 
@@ -126,7 +136,7 @@ class Engine:
     def _at_once(self, submission: Submission) -> bool:
         """Answer a checkpoint command from memory, when nothing of its owners is under way."""
         owners = submission.owners
-        if not self._busy.isdisjoint(owners) or any(owner in self._waiting for owner in owners):
+        if not self.airspace.busy.keys().isdisjoint(owners) or any(owner in self._waiting for owner in owners):
             return False
         return self._from_memory(submission)
 
@@ -146,26 +156,29 @@ class Engine:
 
     def _pump(self) -> None:
         self._pump_scheduled = False
-        while self._pending and len(self._running) < self.store.overlap:
-            batch = self._collect()
+        while self._pending:
+            batch = self._collect({*self.airspace.busy, *self.airspace.wanted}) if self.airspace.writing() < self.store.overlap else []
+            if not batch and not self.airspace.building():
+                # Whoever can go at once is not made to wait in one batch with those that cannot.
+                batch = self._collect(self.airspace.blocked())
             if not batch:
                 return
-            task = asyncio.get_running_loop().create_task(self._run(batch))
+            task = asyncio.get_running_loop().create_task(self._run(self.airspace.take_off(batch)))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def _collect(self) -> list[Submission]:
+    def _collect(self, blocked: set[str]) -> list[Submission]:
         """The next batch: in order, and never past an earlier command of the same owner."""
-        count = max(1, min(self.limits.max_batch, int(self.limits.max_batch_seconds / self._cost_seconds)))
+        count = self._batch_size()
         batch: list[Submission] = []
         held: list[Submission] = []
-        blocked = set(self._busy)
+        # Within a batch versions stand still, so a command that expects one comes before all others of its owner.
         named: set[str] = set()
+        flying = self.airspace.busy.keys()
         while self._pending and len(batch) < count and len(held) < 4 * self.limits.max_batch:
             submission = self._pending.popleft()
-            # Within a batch versions stand still, so a command that expects one comes before all others of its owner.
             if blocked.isdisjoint(submission.turns) and named.isdisjoint(submission.expect):
-                if named.isdisjoint(submission.owners) and self._from_memory(submission):
+                if named.isdisjoint(submission.owners) and flying.isdisjoint(submission.owners) and self._from_memory(submission):
                     self._leave_queue(submission)
                 else:
                     batch.append(submission)
@@ -176,9 +189,14 @@ class Engine:
                 blocked.update(submission.turns)
         self._pending.extendleft(reversed(held))
         for submission in batch:
-            self._busy.update(submission.turns)
             self._leave_queue(submission)
         return batch
+
+    def _batch_size(self) -> int:
+        most = min(self.limits.max_batch, int(self.limits.max_batch_seconds / self._cost_seconds))
+        # Callers that all wait for one batch leave nobody for the next: half of them run while the others are written.
+        half = (len(self._pending) + self.airspace.callers() + 1) // 2
+        return max(1, min(most, max(half, LEAST_HALF)))
 
     def _leave_queue(self, submission: Submission) -> None:
         for owner in submission.owners:
@@ -190,29 +208,30 @@ class Engine:
 
     # One batch
 
-    async def _run(self, batch: list[Submission]) -> None:
-        turns = {turn for submission in batch for turn in submission.turns}
+    async def _run(self, flight: Flight) -> None:
         try:
-            await self._until_answered(batch)
+            await self._until_answered(list(flight.submissions), flight)
         except BaseException as error:
             # Nobody may wait for ever, whatever went wrong here.
-            for submission in batch:
+            for submission in flight.submissions:
                 self._answer(submission, _shown(error), [])
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._busy -= turns
-            self._freed.set()
+            self.airspace.land(flight)
             self._schedule()
 
-    async def _until_answered(self, batch: list[Submission], known_doubts: Sequence[Plan] = ()) -> None:
+    async def _until_answered(self, batch: list[Submission], flight: Flight, known_doubts: Sequence[Plan] = ()) -> None:
         deadline = self.clock.monotonic() + self.limits.deadline_seconds
         doubts = list(known_doubts)
         tries = 0
         while batch:
             try:
-                plan = await self._try(batch, tries, doubts)
+                plan = await self._try(batch, tries, doubts, flight)
+            except _Fallen:
+                continue
             except (_Stale, TryAgain, Unreachable, _Ambiguous) as error:
+                flight.settle(False)
                 tries += 1
                 self._note(error, doubts)
                 if self.clock.monotonic() >= deadline:
@@ -222,18 +241,22 @@ class Engine:
                     await asyncio.sleep(random.uniform(0.2, 1.0) * min(0.5, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
                 continue
             except Exception as error:  # noqa: BLE001 - a row or an answer that cannot be encoded: the others have no part in it
-                await self._isolate(batch, error, doubts)
+                flight.settle(False)
+                await flight.ground()
+                await self._isolate(batch, error, doubts, flight)
                 return
             if plan in doubts:
                 self.stats.unknown_committed += 1
             # Who was refused by definitions that were no longer in force is judged again by the new ones.
-            again = [one.submission for one in plan.outcomes if one.error is not None] if await self._follow_content(plan) else []
+            followed = await self._follow_content(plan)
+            again = [one.submission for one in plan.outcomes if one.error is not None] if followed else []
+            flight.settle(plan is flight.plan and not followed)
             self._finish(plan, again)
             batch, tries, doubts = again, 0, []
 
-    async def _run_alone(self, submission: Submission, doubts: list[Plan]) -> None:
+    async def _run_alone(self, submission: Submission, doubts: list[Plan], flight: Flight) -> None:
         try:
-            await self._until_answered([submission], doubts)
+            await self._until_answered([submission], flight, doubts)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this caller alone
             self._answer(submission, _shown(error), [])
 
@@ -252,9 +275,11 @@ class Engine:
         for submission in batch:
             self._answer(submission, StoreUnavailable(problem=str(error) or type(error).__name__, **facts), [])
 
-    async def _try(self, batch: list[Submission], tries: int, doubts: list[Plan]) -> Plan:
+    async def _try(self, batch: list[Submission], tries: int, doubts: list[Plan], flight: Flight) -> Plan:
+        if flight.below:
+            return await self._build(batch, flight)
         if tries < QUICK_TRIES and not doubts:
-            return await self._attempt(batch, self.store.load, self.store.apply, tries)
+            return await self._attempt(batch, self.store.load, self.store.apply, tries, flight)
         plan: Plan | None = None
         try:
             async with self.store.transaction() as transaction:
@@ -264,11 +289,33 @@ class Engine:
                     if await self._committed(doubt, transaction.fetch):
                         return doubt
                 self._forget(batch)
-                plan = await self._attempt(batch, transaction.load, transaction.apply, tries)
+                plan = await self._attempt(batch, transaction.load, transaction.apply, tries, flight)
         except OutcomeUnknown:
             if plan is None:
                 raise Unreachable("the connection broke") from None
             raise _Ambiguous(plan) from None
+        return plan
+
+    async def _build(self, batch: list[Submission], flight: Flight) -> Plan:
+        """Run over what the flights below leave if they stand, while they are being written; write it when they do."""
+        ahead = flight.ahead()
+        plan = await self._run_ahead(batch, ahead) if ahead else None
+        if not await flight.ground() or plan is None:
+            raise _Fallen
+        self.stats.built_ahead += 1
+        return await self._write(plan, self.store.apply, 0, flight)
+
+    async def _run_ahead(self, batch: list[Submission], ahead: Mapping[str, OwnerState]) -> Plan | None:
+        """Run a batch over states to come; None when it needs what only the database can tell, after the flights below."""
+        if not await self._load_missing(batch, self.store.load, ahead):
+            return None
+        if not batch:
+            return Plan([], {})
+        plan = self._run_timed(batch, ahead)
+        claims = any(one.error is None and context.log.claims for one in plan.outcomes for context in one.contexts)
+        if claims or any(one.error is not None and one.submission.key is not None for one in plan.outcomes):
+            return None
+        self._prepare(plan, len(batch))
         return plan
 
     async def _attempt(
@@ -277,6 +324,7 @@ class Engine:
         load: Callable[[LoadRequest], Awaitable[Any]],
         apply: Callable[[Any], Awaitable[Applied]],
         tries: int,
+        flight: Flight,
     ) -> Plan:
         if tries:
             # A write that was turned down may have met its own key, set by another process or by the try before.
@@ -285,27 +333,42 @@ class Engine:
         await self._load_missing(batch, load)
         if not batch:
             return Plan([], {})
-        started = time.perf_counter()
-        plan = self.runner.run(batch, self.clock.now_ms(), {})
-        ran = time.perf_counter() - started
+        plan = self._run_timed(batch, {})
         plan = await self._settle_claims(batch, plan, load)
         plan = await self._settle_replays(batch, plan, load)
+        self._prepare(plan, len(batch))
+        return await self._write(plan, apply, tries, flight)
+
+    def _run_timed(self, batch: list[Submission], ahead: Mapping[str, OwnerState]) -> Plan:
+        started = time.perf_counter()
+        plan = self.runner.run(batch, self.clock.now_ms(), {}, ahead)
+        plan.seconds = time.perf_counter() - started
+        return plan
+
+    def _prepare(self, plan: Plan, count: int) -> None:
         started = time.perf_counter()
         self.runner.writer.prepare_writes(plan, self.clock.now_ms())
+        self.store.prepare(plan.writes)
         # Waiting for the database is no reason for smaller batches.
-        spent = (ran + time.perf_counter() - started) / max(1, len(batch))
+        spent = (plan.seconds + time.perf_counter() - started) / max(1, count)
         self._cost_seconds = 0.9 * self._cost_seconds + 0.1 * spent
+
+    async def _write(self, plan: Plan, apply: Callable[[Any], Awaitable[Applied]], tries: int, flight: Flight) -> Plan:
+        if not flight.stands.done() and CONTENT_OWNER not in plan.drafts:
+            # From here on the next batch may run over what this one leaves.
+            flight.plan = plan
+            self._schedule()
         try:
             applied = await apply(plan.writes)
         except OutcomeUnknown:
             raise _Ambiguous(plan) from None
         except ConstraintBroken as error:
-            if error.constraint != "pk_claims" or tries >= QUICK_TRIES:
+            if tries >= QUICK_TRIES or (error.constraint != "pk_idempotency" and not plan.writes.claims):
                 raise
-            # A name was taken between our look and our write; the next look says which, and spares the others.
+            # A key or a name may have been taken between our look and our write; the next look says which, and spares the others.
             raise _Stale from None
         if not applied.ok:
-            self._refresh(batch, plan, applied.roots)
+            self._refresh(plan, applied.roots)
             raise _Stale
         # What the write saw is older than what it wrote, when it wrote content itself.
         plan.content_moved = applied.content_version != self.content_version or CONTENT_OWNER in plan.drafts
@@ -323,20 +386,26 @@ class Engine:
             LOG.warning("the new content could not be read yet: %s", error)
         return self.content_version != before
 
-    async def _load_missing(self, batch: list[Submission], load: Callable[[LoadRequest], Awaitable[Any]]) -> None:
+    async def _load_missing(
+        self, batch: list[Submission], load: Callable[[LoadRequest], Awaitable[Any]], ahead: Mapping[str, OwnerState] = NOTHING_AHEAD
+    ) -> bool:
+        """Read what the batch needs and the cache does not hold; False when that is of owners in flight, which cannot be read yet."""
         seen = Seen()
         # A root that has moved on since it was cached leaves tables to load again; an owner moves on but so often.
         for _ in range(4):
-            request = self.runner.missing(batch, seen)
+            request = self.runner.missing(batch, seen, ahead)
             if request is None:
-                return
+                return True
+            if not ahead.keys().isdisjoint(request.owners):
+                return False
             result = await load(request)
             seen.fresh.update(result.roots)
             seen.absent.update(owner for owner in request.owners if owner not in result.roots)
             self.runner.take_in(request, result)
             self._replay(batch, result.answers)
-        if batch and self.runner.missing(batch, seen) is not None:
+        if batch and self.runner.missing(batch, seen, ahead) is not None:
             raise _Stale
+        return True
 
     def _replay(self, batch: list[Submission], answers: Mapping[tuple[str, str], tuple[bytes, str | None]]) -> None:
         """Answer what was answered before, and take it out of the batch."""
@@ -394,22 +463,17 @@ class Engine:
         plan = self.runner.run(batch, self.clock.now_ms(), {})
         return await self._settle_claims(batch, plan, load)
 
-    def _refresh(self, batch: list[Submission], plan: Plan, roots: list[RootRow]) -> None:
-        """Drop what the store said is behind. If nothing is, a key was in the way: everything is read again."""
+    def _refresh(self, plan: Plan, roots: list[RootRow]) -> None:
+        """Drop what the store said is behind."""
         known = {guard.owner: guard for guard in plan.writes.guards}
-        moved = False
         for root in roots:
             guard = known.pop(root.id)
             if guard.hold and not (root.leased and root.epoch == guard.epoch):
                 self.runner.leases.lose(root.id)
             if root.version != guard.version or root.epoch != guard.epoch or guard.hold:
-                moved = True
                 self.runner.note_root(root)
         for owner in known:
-            moved = True
             self.runner.cache.drop(owner)
-        if not moved:
-            self._forget(batch)
 
     def _forget(self, batch: Sequence[Submission]) -> None:
         for submission in batch:
@@ -429,13 +493,13 @@ class Engine:
             return bool(rows) and bytes(rows[0][0]) == digest
         return False
 
-    async def _isolate(self, batch: list[Submission], error: Exception, doubts: list[Plan]) -> None:
+    async def _isolate(self, batch: list[Submission], error: Exception, doubts: list[Plan], flight: Flight) -> None:
         """A row or an answer cannot be written: run the commands one by one, so that only the guilty one fails."""
         self._forget(batch)
         if len(batch) > 1:
             for submission in list(batch):
                 if not any(doubt.settled for doubt in doubts):
-                    await self._run_alone(submission, doubts)
+                    await self._run_alone(submission, doubts, flight)
             return
         for doubt in doubts:
             if await self._committed(doubt, self.store.fetch):
@@ -475,21 +539,15 @@ class Engine:
 
     async def hold(self, owners: set[str]) -> None:
         """Wait until no batch runs on these owners, and keep batches off them; `let_go` ends it."""
-        while not self._busy.isdisjoint(owners):
-            self._freed.clear()
-            await self._freed.wait()
-        self._busy |= owners
+        await self.airspace.hold(owners)
 
     def hold_free(self, owners: Sequence[str]) -> set[str]:
         """Keep batches off those owners that none runs on; gives them."""
-        free = {owner for owner in owners if owner not in self._busy}
-        self._busy |= free
-        return free
+        return self.airspace.hold_free(owners)
 
     def let_go(self, owners: set[str]) -> None:
         """End a hold."""
-        self._busy -= owners
-        self._freed.set()
+        self.airspace.let_go(owners)
         self._schedule()
 
     async def drain(self) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
 from gamekeeper.kernel.commands import SECRET_TEXT, Command
-from gamekeeper.kernel.records import Record, load_json, markers, shape
+from gamekeeper.kernel.records import Record, load_json, shape
 from gamekeeper.kernel.workingset import CommandLog
 
 DOMAIN = b"gamekeeper/journal/1"
@@ -29,6 +29,7 @@ GENESIS = b"\0" * 32
 _ENCODE = msgspec.json.Encoder().encode
 _WORDS = [struct.Struct(f">{count}Q").pack for count in range(33)]
 _NULL, _INTEGER, _BYTES = 1 << 63, 1 << 62, 1 << 61
+_FLAGS: dict[type, int] = {str: 0, type(None): _NULL, int: _INTEGER}
 
 
 class Changed(Struct, frozen=True, array_like=True):
@@ -48,19 +49,70 @@ def canonical(values: Sequence[Any]) -> bytes:
     >>> canonical(["a", None]) == canonical(["a", ""]), canonical([1]) == canonical(["1"])
     (False, False)
     """
-    words: list[int] = []
-    texts: list[str] = []
-    for value in values:
-        if type(value) is str:
-            words.append(len(value))
-            texts.append(value)
-        elif value is None:
-            words.append(_NULL)
-        else:
-            text = str(value) if type(value) is int else bytes(value).decode("latin-1")
-            words.append(len(text) | (_INTEGER if type(value) is int else _BYTES))
-            texts.append(text)
+    texts = [value if type(value) is str else _text(value) for value in values]
+    words = [len(one) | _FLAGS.get(type(value), _BYTES) for one, value in zip(texts, values, strict=True)]
     return _WORDS[len(words)](*words) + "".join(texts).encode()
+
+
+def canonical_entry(
+    owner_id: str,
+    seq: int,
+    command_id: str,
+    at: int,
+    command: str,
+    actor: str,
+    reason: str | None,
+    origin_id: str,
+    owners: str | None,
+    arguments: str | None,
+    result: str | None,
+    idempotency_key: str | None,
+    changes: str,
+) -> bytes:
+    """The same bytes as `canonical` for an entry without its hash, written out because every command pays for it."""
+    number, time = str(seq), str(at)
+    words = _WORDS[13](
+        len(owner_id),
+        len(number) | _INTEGER,
+        len(command_id),
+        len(time) | _INTEGER,
+        len(command),
+        len(actor),
+        _NULL if reason is None else len(reason),
+        len(origin_id),
+        _NULL if owners is None else len(owners),
+        _NULL if arguments is None else len(arguments),
+        _NULL if result is None else len(result),
+        _NULL if idempotency_key is None else len(idempotency_key),
+        len(changes),
+    )
+    text = (
+        f"{owner_id}{number}{command_id}{time}{command}{actor}{reason or ''}{origin_id}{owners or ''}{arguments or ''}"
+        f"{result or ''}{idempotency_key or ''}{changes}"
+    )
+    return words + text.encode()
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value) if type(value) is int else bytes(value).decode("latin-1")
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _hmac_sha256(key: bytes) -> Callable[[bytes], bytes]:
+    """HMAC-SHA-256 (RFC 2104) with the key taken in once: the one-shot function does that each time, for as long as an entry takes."""
+    padded = key.ljust(64, b"\0")
+    inner, outer = (hashlib.sha256(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
+
+    def digest(data: bytes) -> bytes:
+        inside, outside = inner.copy(), outer.copy()
+        inside.update(data)
+        outside.update(inside.digest())
+        return outside.digest()
+
+    return digest
 
 
 class Sealer:
@@ -72,21 +124,22 @@ class Sealer:
     def __init__(self, secret: str | None) -> None:
         self.keyed = secret is not None
         root = (secret or "").encode()
-        self._chain = hmac.digest(root, b"gamekeeper/chain", "sha256") if secret else None
+        self.digest = _hmac_sha256(hmac.digest(root, b"gamekeeper/chain", "sha256")) if secret else _sha256
+        """SHA-256 of the data, keyed when there is a secret"""
         self._requests = hmac.digest(root, b"gamekeeper/requests", "sha256") if secret else os.urandom(32)
         self._wrap = AESGCM(hmac.digest(root, b"gamekeeper/wrap", "sha256")) if secret else None
-
-    def digest(self, data: bytes) -> bytes:
-        """SHA-256 of the data, keyed when there is a secret."""
-        return hashlib.sha256(data).digest() if self._chain is None else hmac.digest(self._chain, data, "sha256")
 
     def request_digest(self, data: bytes) -> bytes:
         """A digest of a request with secrets in it; without a secret key of the keep it holds for this process only."""
         return hmac.digest(self._requests, data, "sha256")
 
     def link(self, previous: bytes, values: Sequence[Any]) -> bytes:
-        """The hash of a row that follows `previous`."""
+        """The hash of an entry, given without its hash, that follows `previous`: as it is verified."""
         return self.digest(DOMAIN + (previous or GENESIS) + canonical(values))
+
+    def new_link(self, previous: bytes, values: Sequence[Any]) -> bytes:
+        """The same for an entry that is about to be written, whose types are known."""
+        return self.digest(DOMAIN + (previous or GENESIS) + canonical_entry(*values))
 
     def head(self, owner: str, seq: int, last: bytes) -> bytes:
         """What the root row keeps: last hash, then a digest that binds it to the owner and the count."""
@@ -182,44 +235,21 @@ def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | No
             # Python takes 1, 1.0 and true for equal; JSON does not.
             continue
         made = shape(record)
-        if made.personal or secret_fields(record):
+        if made.personal or made.secret:
             stored = data_key(key[0])
             was, now = (_sealed(record, one, sealer, stored) for one in (before, after))
             if was is not None and now is not None:
-                changed = {name for name in made.names if _differ(getattr(before, name), getattr(after, name))}
-                was = {name: value for name, value in was.items() if name in changed}
+                was = {name: was[name] for name in made.changes_of(before, after)}
         else:
             was, now = before, after
             if before is not None and after is not None:
-                was = {
-                    name: old
-                    for name, old, new in zip(made.names, made.values_of(before), made.values_of(after), strict=True)
-                    if _differ(old, new)
-                }
+                was = made.changes_of(before, after)
         found.setdefault(key[0], []).append([made.spec.table, key, was, now])
     for row in log.appended:
         made = shape(type(row))
         key = made.key_of(row)
         found.setdefault(key[0], []).append([made.spec.table, key, None, digest_of(row)])
     return found
-
-
-def _differ(old: Any, new: Any) -> bool:
-    return bool(old != new) or (isinstance(old, dict | list) and _ENCODE(old) != _ENCODE(new))
-
-
-_SECRET_FIELDS: dict[type[Record], frozenset[str]] = {}
-
-
-def secret_fields(record: type[Record]) -> frozenset[str]:
-    """Fields whose values the journal keeps only as a digest."""
-    known = _SECRET_FIELDS.get(record)
-    if known is None:
-        from typing import get_type_hints  # noqa: PLC0415 - only once per record
-
-        hints = get_type_hints(record, include_extras=True)
-        known = _SECRET_FIELDS[record] = frozenset(name for name, hint in hints.items() if "secret" in markers(hint))
-    return known
 
 
 def digest_of(value: Any) -> dict[str, str]:
@@ -233,7 +263,7 @@ def _sealed(record: type[Record], row: Any, sealer: Sealer, data_key: bytes | No
     values = msgspec.to_builtins(row)
     for name in shape(record).personal:
         values[name] = sealer.seal(data_key, values[name])
-    for name in secret_fields(record):
+    for name in shape(record).secret:
         if values[name] is not None:
             values[name] = digest_of(values[name])
     return values

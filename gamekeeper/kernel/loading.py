@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gamekeeper.kernel.cache import OwnerCache
 from gamekeeper.kernel.records import SPECS, Record, shape
 from gamekeeper.kernel.store.base import LoadRequest
+from gamekeeper.kernel.workingset import OwnerState
 
 
 class Seen:
@@ -21,8 +22,9 @@ class Seen:
 class Wants:
     """Gathers what must be loaded."""
 
-    def __init__(self, cache: OwnerCache, holder: str, seen: Seen) -> None:
+    def __init__(self, cache: OwnerCache, ahead: Mapping[str, OwnerState], holder: str, seen: Seen) -> None:
         self._cache = cache
+        self._ahead = ahead
         self._holder = holder
         self._seen = seen
         self._owners: set[str] = set()
@@ -33,7 +35,7 @@ class Wants:
         """An owner and its rows of some types."""
         if owner in self._seen.absent:
             return
-        state = self._cache.peek(owner)
+        state = self._ahead.get(owner) or self._cache.peek(owner)
         # The end of another process's lease changes nothing that a cached row would show, and its memory is ahead of ours.
         foreign = state is not None and state.holder not in (None, self._holder) and owner not in self._seen.fresh
         if state is None or foreign:
@@ -48,7 +50,7 @@ class Wants:
         """One row by its key."""
         if key[0] in self._seen.absent:
             return
-        state = self._cache.peek(key[0])
+        state = self._ahead.get(key[0]) or self._cache.peek(key[0])
         if state is None or key not in state.keyed.get(record, {}):
             self._keyed.setdefault(record, set()).add(key)
 

@@ -84,6 +84,7 @@ class Field(Struct, frozen=True):
     nullable: bool
     key: bool
     personal: bool
+    secret: bool
     minimum: int | float | None = None
     maximum: int | float | None = None
     max_length: int | None = None
@@ -177,13 +178,13 @@ class Shape(Struct, frozen=True):
     names: tuple[str, ...]
     key_names: tuple[str, ...]
     key_of: Callable[[Any], tuple[Any, ...]]
-    values_of: Callable[[Any], tuple[Any, ...]]
-    """all fields, as they are"""
+    changes_of: Callable[[Any, Any], dict[str, Any]]
+    """of two rows with one key, what stood in the first where the second differs"""
     row_of: Callable[[Any], tuple[Any, ...]]
-    wire_of: Callable[[Any], Any]
-    """the row as a struct whose JSON stands for it on the way to a database: JSON columns are text in it"""
     from_row: Callable[[Sequence[Any]], Any]
     personal: frozenset[str]
+    secret: frozenset[str]
+    """fields whose values the journal keeps only as a digest"""
     owner_kind: str
     unique_of: Callable[[Any], tuple[Any, ...]] | None
 
@@ -214,11 +215,11 @@ def shape(record: type[Record]) -> Shape:
         names=names,
         key_names=keys,
         key_of=_compiled(f"lambda r: ({', '.join(f'r.{name}' for name in keys)},)"),
-        values_of=_compiled(f"lambda r: ({', '.join(f'r.{name}' for name in names)},)"),
+        changes_of=_changes_of(fields),
         row_of=_row_of(fields),
-        wire_of=_wire_of(spec.table, fields),
         from_row=_from_row(record, fields),
         personal=frozenset(field.name for field in fields if field.personal),
+        secret=frozenset(field.name for field in fields if field.secret),
         owner_kind=_owner_kind(record, keys[0]),
         unique_of=_compiled(f"lambda r: ({', '.join(f'r.{name}' for names in spec.unique for name in names)},)") if spec.unique else None,
     )
@@ -268,7 +269,13 @@ def _field(record: type[Record], name: str, kind: inspect.Type, words: set[str])
         kind = rest[0] if len(rest) == 1 else inspect.AnyType()
     while isinstance(kind, inspect.Metadata):
         kind = kind.type
-    base: dict[str, Any] = {"name": name, "nullable": nullable, "key": "key" in words, "personal": "personal" in words}
+    base: dict[str, Any] = {
+        "name": name,
+        "nullable": nullable,
+        "key": "key" in words,
+        "personal": "personal" in words,
+        "secret": "secret" in words,
+    }
     if "json" in words or isinstance(kind, inspect.DictType | inspect.ListType | inspect.VarTupleType | inspect.StructType):
         return Field(kind="json", **base)
     if isinstance(kind, inspect.BoolType):
@@ -297,22 +304,26 @@ def _compiled(source: str, **names: Any) -> Any:
     return eval(source, names)  # noqa: S307
 
 
+def _changes_of(fields: tuple[Field, ...]) -> Callable[[Any, Any], dict[str, Any]]:
+    lines = ["def changes(old, new):", "    found = {}"]
+    for name, kind in ((field.name, field.kind) for field in fields if not field.key):
+        differs = "differ(was, new.{0})" if kind == "json" else "was != new.{0}"
+        lines += [f"    was = old.{name}", f"    if {differs.format(name)}: found[{name!r}] = was"]
+    names: dict[str, Any] = {"differ": _differ}
+    exec("\n".join([*lines, "    return found"]), names)  # noqa: S102 - every word in it comes from the declaration
+    made: Callable[[Any, Any], dict[str, Any]] = names["changes"]
+    return made
+
+
+def _differ(old: Any, new: Any) -> bool:
+    # Python takes 1, 1.0 and true for equal; JSON does not.
+    return old is not new and (bool(old != new) or msgspec.json.encode(old) != msgspec.json.encode(new))
+
+
 def _row_of(fields: tuple[Field, ...]) -> Callable[[Any], tuple[Any, ...]]:
     parts = [f"dump(r.{field.name})" if field.kind == "json" else f"r.{field.name}" for field in fields]
     row: Callable[[Any], tuple[Any, ...]] = _compiled(f"lambda r: ({', '.join(parts)},)", dump=dump_json)
     return row
-
-
-def _wire_of(table: str, fields: tuple[Field, ...]) -> Callable[[Any], Any]:
-    if not any(field.kind == "json" for field in fields):
-        return _itself
-    wire = msgspec.defstruct(f"Wire_{table}", [(field.name, Any) for field in fields], gc=False)
-    row_of = _row_of(fields)
-    return lambda record: wire(*row_of(record))
-
-
-def _itself(record: Any) -> Any:
-    return record
 
 
 def _from_row(record: type[Record], fields: tuple[Field, ...]) -> Callable[[Sequence[Any]], Any]:

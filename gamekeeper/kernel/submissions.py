@@ -98,13 +98,15 @@ class Outcome:
 class Plan:
     """A batch that has run in memory: its outcomes, and what there is to write."""
 
-    __slots__ = ("content_moved", "drafts", "journal_hashes", "outcomes", "settled", "writes")
+    __slots__ = ("content_moved", "drafts", "journal_hashes", "outcomes", "seconds", "settled", "writes")
 
     def __init__(self, outcomes: list[Outcome], drafts: dict[str, Draft]) -> None:
         self.outcomes = outcomes
         self.drafts = drafts
         self.writes = WriteSet(guards=[], roots=[], new_roots=[], journal=[], answers=[], claims=[], releases=[])
         self.content_moved = False
+        self.seconds = 0.0
+        """how long it ran in memory"""
         self.settled = False
         """whether its callers were answered"""
         self.journal_hashes: dict[str, bytes] = {}

@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, Text, bindparam, select, tuple_
 
 from gamekeeper.kernel.batch import Runner
-from gamekeeper.kernel.journal import Sealer, digest_of, image_of_row, read_changes, secret_fields
+from gamekeeper.kernel.journal import Sealer, digest_of, image_of_row, read_changes
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.reading import StoreReader
 from gamekeeper.kernel.records import RECORDS, Record, shape
@@ -189,7 +189,7 @@ class _Owner:
         return f"the columns {', '.join(wrong)} are not as the journal says" if wrong else None
 
     def _same(self, record: type[Record], name: str, image: Any, value: Any) -> bool:
-        if name in secret_fields(record):
+        if name in shape(record).secret:
             return bool(image == (None if value is None else digest_of(value)))
         if name in shape(record).personal:
             if self.data_key is None:

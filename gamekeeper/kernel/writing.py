@@ -114,7 +114,7 @@ class Writer:
         self, plan: Plan, submission: Submission, position: int, origin: str, changed: dict[str, list[list[Any]]], result: Any, now: int
     ) -> None:
         call, command_id = submission.calls[position], submission.command_ids[position]
-        drafts, link, journal = plan.drafts, self.sealer.link, plan.writes.journal
+        drafts, link, journal = plan.drafts, self.sealer.new_link, plan.writes.journal
         for owner, changes in changed.items():
             draft = drafts[owner]
             draft.seq += 1

@@ -1,6 +1,8 @@
 """The journal: what stands in it of every command, what never does, and that nothing in it is ever changed."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gamekeeper.kernel.journal import canonical
+from gamekeeper.kernel.journal import Sealer, canonical, canonical_entry
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.verify import verify
 from tests.crash.raw import file_of, raw
@@ -319,6 +321,26 @@ def test_two_rows_have_the_same_bytes_only_when_they_are_the_same(one: list[Any]
     alike = list(map(type, one)) == list(map(type, other)) and one == other
 
     assert (canonical(one) == canonical(other)) == alike
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=9)
+
+
+@given(st.tuples(*[TEXT | st.none()] * 5), st.tuples(*[TEXT] * 6), st.integers(0, 2**53), st.integers(0, 2**53))
+def test_an_entry_has_the_bytes_of_its_values(maybe: tuple[Any, ...], texts: tuple[str, ...], seq: int, at: int) -> None:
+    owner, command_id, command, actor, origin, changes = texts
+    reason, owners, arguments, result, key = maybe
+    entry = (owner, seq, command_id, at, command, actor, reason, origin, owners, arguments, result, key, changes)
+
+    assert canonical_entry(*entry) == canonical(entry)
+
+
+@given(st.binary(max_size=300))
+def test_the_digest_is_hmac_sha_256(data: bytes) -> None:
+    key = hmac.digest(SECRET_KEY.encode(), b"gamekeeper/chain", "sha256")
+
+    assert Sealer(SECRET_KEY).digest(data) == hmac.digest(key, data, "sha256")
+    assert Sealer(None).digest(data) == hashlib.sha256(data).digest()
 
 
 @given(VALUES, st.data())

@@ -127,6 +127,8 @@ class WriteSet(Struct):
     answers: list[Answer] = []
     claims: list[tuple[str, str, str, int]] = []
     releases: list[tuple[str, str]] = []
+    ready: Any = None
+    """what the store has made of it ahead of its turn"""
 
     def empty(self) -> bool:
         """Whether there is nothing to write; the guards are checked all the same."""
@@ -199,6 +201,10 @@ class Store(Protocol):
 
     async def load(self, request: LoadRequest) -> LoadResult:
         """Read what a batch needs, from one moment, in one round trip."""
+        ...
+
+    def prepare(self, writes: WriteSet) -> None:
+        """Do ahead of its turn what a write costs before it is sent; it does not change any more."""
         ...
 
     async def apply(self, writes: WriteSet) -> Applied:

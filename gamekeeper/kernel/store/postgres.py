@@ -31,6 +31,7 @@ from gamekeeper.kernel.store.base import (
 )
 from gamekeeper.kernel.store.postgres_statements import (
     CLOCK,
+    apply_arguments,
     apply_text,
     decode,
     load_arguments,
@@ -192,25 +193,24 @@ class PostgresStore:
             raise (TryAgain if isinstance(error, _RETRY) else Unreachable)(str(error)) from error
         return load_result(request, row)
 
+    def prepare(self, writes: WriteSet) -> None:
+        """Find the statement and encode its parameters."""
+        parts = parts_of(writes)
+        shape_key = ("apply", tuple((part.verb, part.record) for part, _ in parts))
+        text = self._texts.get(shape_key)
+        if text is None:
+            text = self._texts[shape_key] = apply_text([part for part, _ in parts])
+        writes.ready = (text, apply_arguments(parts))
+
     async def apply(self, writes: WriteSet) -> Applied:
         """Check the guards and write everything, or nothing, in one round trip."""
         async with self._connection() as connection:
             return await self._apply(connection, writes)
 
     async def _apply(self, connection: Any, writes: WriteSet) -> Applied:
-        parts = parts_of(writes)
-        shape_key = ("apply", tuple((part.verb, part.record) for part in parts))
-        text = self._texts.get(shape_key)
-        if text is None:
-            text = self._texts[shape_key] = apply_text(parts)
-        arguments: list[Any] = [
-            [guard.owner for guard in writes.guards],
-            [guard.version for guard in writes.guards],
-            [guard.epoch for guard in writes.guards],
-            [guard.hold for guard in writes.guards],
-        ]
-        for part in parts:
-            arguments += part.arguments
+        if writes.ready is None:
+            self.prepare(writes)
+        text, arguments = writes.ready
         row = await _translated(connection.fetchrow(text, *arguments))
         roots = [] if row[1] is None else [root_of(one) for one in decode(row[1])]
         return Applied(row[0], roots, row[2] or 0)

@@ -153,6 +153,9 @@ class SqliteStore:
         finally:
             connection.execute("COMMIT")
 
+    def prepare(self, writes: WriteSet) -> None:
+        """Nothing: rows are bound as they are."""
+
     async def apply(self, writes: WriteSet) -> Applied:
         """Check the guards and write everything, or nothing."""
         if writes.empty():

@@ -73,9 +73,6 @@ def verdict(connection: apsw.Connection, writes: WriteSet) -> Applied:
         row = found.get(guard.owner)
         if row is None or guard.version not in (-1, row[2]) or row[3] != guard.epoch or (guard.hold and not (row[5] or 0) > now):
             good = False
-    for answer in writes.answers:
-        if execute("SELECT 1 FROM idempotency WHERE actor = ? AND key = ?", (answer.actor, answer.key)).fetchone():
-            good = False
     content = execute("SELECT version FROM owners WHERE id = ?", (CONTENT_OWNER,)).fetchone()
     roots = [] if good else [_root_row(row, now) for row in found.values()]
     return Applied(good, roots, content[0] if content else 0)
