@@ -18,6 +18,8 @@ from gamekeeper.errors import InvalidArgument
 
 FILE = "gamekeeper.toml"
 PREFIX = "GAMEKEEPER_"
+LISTS = frozenset({"modules", "person_keys"})
+"""Settings that the environment gives with commas between."""
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=100_000_000)]
@@ -30,6 +32,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`sqlite:///PATH` or `postgresql://...`"""
     secret_key: Annotated[str, Meta(min_length=32, max_length=512)] | None = None
     """keys the journal's chains, wraps people's data keys; keep it apart from the database"""
+    person_keys: tuple[Annotated[str, Meta(min_length=32, max_length=512)], ...] = ()
+    """keys for digests and seals of e-mail addresses, the newest first, each kept until nothing uses it; `secret_key` when empty"""
     modules: tuple[str, ...] = ()
     """a game's own Python modules with records and commands"""
     pool_size: Annotated[int, Meta(ge=2, le=200)] = 8
@@ -97,5 +101,5 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     for name in Settings.__struct_fields__:
         value = environment.get(PREFIX + name.upper())
         if value is not None:
-            found[name] = [part for part in value.split(",") if part] if name == "modules" else value
+            found[name] = [part for part in value.split(",") if part] if name in LISTS else value
     return found

@@ -144,6 +144,13 @@ class NotAllowed(GameError):
     kind = Kind.FORBIDDEN
 
 
+class SecretKeyNeeded(GameError):
+    """This needs the setting `secret_key` or `person_keys`, and the keep has neither."""
+
+    code = "SECRET_KEY_NEEDED"
+    kind = Kind.UNAVAILABLE
+
+
 class NotAuthenticated(GameError):
     """The caller has not shown a valid token or key."""
 

@@ -20,6 +20,7 @@ from gamekeeper.kernel.commands import Call, Command, Prepared
 from gamekeeper.kernel.engine import Engine, Limits, Stats
 from gamekeeper.kernel.ids import new_id
 from gamekeeper.kernel.journal import Sealer
+from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.leases import Lease, LeaseTable
 from gamekeeper.kernel.leasing import Leasing
 from gamekeeper.kernel.queries import Ask, Query
@@ -64,7 +65,7 @@ class Keep:
         self.store = store
         self.clock = clock
         self.holder = f"keep-{new_id()}"
-        runner = Runner(OwnerCache(settings.cache_rows), Sealer(settings.secret_key), LeaseTable(self.holder))
+        runner = Runner(OwnerCache(settings.cache_rows), Sealer(settings.secret_key), LeaseTable(self.holder), _key_ring(settings))
         limits = Limits(max_queue=settings.max_queue, max_batch=settings.max_batch, deadline_seconds=settings.deadline_seconds)
         self.runner = runner
         self.engine = Engine(store, runner, clock, limits)
@@ -148,7 +149,7 @@ class Keep:
             )
 
         try:
-            prepared = await self._prepare(calls)
+            prepared = await self._prepare(calls, actor)
         except GameError:
             # What the step looks for may be gone because the first try of this very request has changed it.
             if await self.engine.replay(submission_of([_NOTHING] * len(calls), {})):
@@ -158,19 +159,22 @@ class Keep:
         self.engine.submit(submission)
         return Told(await future, replayed=submission.replayed)
 
-    async def _prepare(self, calls: Sequence[Call[Any]]) -> list[Prepared]:
+    async def _prepare(self, calls: Sequence[Call[Any]], actor: str) -> list[Prepared]:
+        reader = self.reader.acting(actor)
         found: list[Prepared] = []
         for call in calls:
             step = call.command.prepare
-            found.append(_NOTHING if step is None else await step(self.reader, call.arguments))
+            found.append(_NOTHING if step is None else await step(reader, call.arguments))
         return found
 
-    async def ask(self, question: Ask[A]) -> A:
+    async def ask(self, question: Ask[A], *, actor: str = "embedded") -> A:
         """Ask a query.
+
+        actor: who asks, for queries that show different people different things.
 
         Raises: what the query raises; STORE_UNAVAILABLE.
         """
-        return await question.run(self.reader)
+        return await question.run(self.reader.acting(actor))
 
     async def version(self, owner: str) -> int | None:
         """The owner's version in the database: its ETag. None when there is no such owner."""
@@ -219,6 +223,10 @@ class Keep:
 
 
 _NOTHING = Prepared()
+
+
+def _key_ring(settings: Settings) -> KeyRing:
+    return KeyRing(settings.person_keys or ((settings.secret_key,) if settings.secret_key else ()))
 
 
 def _check_words(calls: Sequence[Call[Any]], key: str | None, actor: str, reason: str | None) -> None:

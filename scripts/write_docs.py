@@ -39,6 +39,8 @@ ACCESS = {
     "public": "anyone",
     "player": "a player for what is theirs, game servers, operators",
     "server": "game servers and operators",
+    "moderator": "moderators and above, of users below them",
+    "admin": "admins and above, of users below them",
     "operator": "operators only",
 }
 

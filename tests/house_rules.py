@@ -171,7 +171,7 @@ SLICE = {"__init__.py", "records.py", "rules.py", "commands.py", "queries.py", "
 EXCEPTIONS: Mapping[str, tuple[set[str], set[str]]] = {
     "content": ({"packs.py"}, set()),  # reading packs from files touches no database
     "items": ({"moves.py"}, set()),  # the functions that other modules build on
-    "users": ({"passwords.py"}, set()),  # threads that hash
+    "users": ({"authority.py", "passwords.py"}, set()),  # who may act on whom; threads that hash
     "worlds": (set(), {"rules.py"}),  # nothing is decided yet
 }
 """By module: files that it has beside the usual ones, and usual ones that it has no need of."""

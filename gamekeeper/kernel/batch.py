@@ -14,6 +14,7 @@ from gamekeeper.errors import OwnerLeased, OwnerNotFound, SaveFailing, StaleLeas
 from gamekeeper.kernel.cache import OwnerCache
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.journal import Sealer
+from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.leases import LeaseTable
 from gamekeeper.kernel.loading import Seen, Wants, fits
 from gamekeeper.kernel.records import shape
@@ -26,7 +27,8 @@ from gamekeeper.kernel.writing import Writer
 class Runner:
     """Runs batches over the cache. Holds no connection and awaits nothing."""
 
-    def __init__(self, cache: OwnerCache, sealer: Sealer, leases: LeaseTable) -> None:
+    def __init__(self, cache: OwnerCache, sealer: Sealer, leases: LeaseTable, keys: KeyRing) -> None:
+        self.keys = keys
         self.cache = cache
         self.sealer = sealer
         self.leases = leases
@@ -169,6 +171,7 @@ class Runner:
             reason=submission.reason,
             found=prepared.found,
             definitions=self.definitions,
+            keys=self.keys,
             checkpoint=call.command.durability == "checkpoint",
         )
 

@@ -23,8 +23,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound="Callable[[Reader, str], Awaitable[Sequence[str]]]")
 
-Access = Literal["public", "player", "server", "operator"]
-"""Who may call: anyone, a player for what is theirs, a game server by key, or only an operator."""
+Access = Literal["public", "player", "server", "moderator", "admin", "operator"]
+"""Who may call: anyone, a player for what is theirs, a game server by key, players with a role of at least moderator or admin, or
+only an operator, who may call everything."""
 
 ENCODE = msgspec.json.Encoder().encode
 SECRET_TEXT = "[secret]"  # noqa: S105 - what stands in a secret's place
@@ -238,9 +239,10 @@ def command(
 
     touches: record types to load for each owner it names, and all that it may write.
     keys: for types that load by key, a function of the arguments that gives (record type, key) pairs.
-    prepare: `async (read, arguments) -> Prepared`, run before the batch.
+    prepare: `async (read, arguments) -> Prepared`, run before the batch; `read.actor` is who does it.
     durability: `checkpoint` is acknowledged from memory while the owner's lease is held here.
-    access: who may call it over the network; a player only for owners that are theirs.
+    access: who may call it over the network; a player only for owners that are theirs. A command for staff checks in itself
+    whom the actor may act on.
     """
 
     def declare(function: Callable[Concatenate[Context, P], R]) -> Command[P, R]:

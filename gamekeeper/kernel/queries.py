@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel import gate
 from gamekeeper.kernel.commands import Access, Operation, _register
+from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.records import Record
 
 P = ParamSpec("P")
@@ -62,6 +63,16 @@ class Loaded(Struct, frozen=True):
 
 class Reader(Protocol):
     """What a query's function reads with. Each call sees committed data, and this process's leased owners as in memory."""
+
+    @property
+    def actor(self) -> str:
+        """Who asks, or does what is being prepared."""
+        ...
+
+    @property
+    def keys(self) -> KeyRing:
+        """The keep's keys, to look people's data up by their digests."""
+        ...
 
     async def root(self, owner: str) -> Root | None:
         """An owner's root row."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from gamekeeper.errors import StoreUnavailable
 from gamekeeper.kernel.batch import Runner
 from gamekeeper.kernel.clock import Clock
+from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.queries import Loaded, Root
 from gamekeeper.kernel.records import SPECS, Record, shape
 from gamekeeper.kernel.store.base import LoadRequest, LoadResult, RootRow, Store, TryAgain, Unreachable
@@ -25,8 +26,10 @@ D = TypeVar("D", bound=Struct)
 class StoreReader:
     """A `Reader` over the store; owners leased here are read from memory, which is ahead of the database."""
 
-    def __init__(self, store: Store, runner: Runner, clock: Clock, *, patient: bool = False) -> None:
+    def __init__(self, store: Store, runner: Runner, clock: Clock, *, patient: bool = False, actor: str = "embedded") -> None:
         self._patient = patient
+        self.actor = actor
+        """who asks, or does what is being prepared"""
         self._clock = clock
         self._store = store
         self._runner = runner
@@ -53,7 +56,16 @@ class StoreReader:
 
     def patient(self) -> StoreReader:
         """The same, for statements that read whole tables and may take their time."""
-        return StoreReader(self._store, self._runner, self._clock, patient=True)
+        return StoreReader(self._store, self._runner, self._clock, patient=True, actor=self.actor)
+
+    def acting(self, actor: str) -> StoreReader:
+        """The same, for somebody."""
+        return StoreReader(self._store, self._runner, self._clock, patient=self._patient, actor=actor)
+
+    @property
+    def keys(self) -> KeyRing:
+        """The keep's keys."""
+        return self._runner.keys
 
     async def root(self, owner: str) -> Root | None:
         """An owner's root row."""

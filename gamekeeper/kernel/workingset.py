@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from gamekeeper.errors import AlreadyExists
 from gamekeeper.kernel.ids import derived_id, new_id
+from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.records import SPECS, Record, shape
 
 R = TypeVar("R", bound=Record)
@@ -131,6 +132,7 @@ class Context:
         "actor",
         "command_id",
         "found",
+        "keys",
         "now",
         "reason",
     )
@@ -147,6 +149,7 @@ class Context:
         reason: str | None,
         found: Any,
         definitions: Mapping[type, Mapping[str, Any]],
+        keys: KeyRing,
         checkpoint: bool = False,
     ) -> None:
         self.now = now
@@ -154,6 +157,7 @@ class Context:
         self.actor = actor
         self.reason = reason
         self.found = found
+        self.keys = keys
         self._drafts = drafts
         self._owners = owners
         self._allowed = allowed

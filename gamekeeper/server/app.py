@@ -5,7 +5,7 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +23,7 @@ from gamekeeper.kernel.store.base import CONTENT_OWNER
 from gamekeeper.modules import sessions
 
 from . import openapi
-from .authorize import Caller, admit, authorize, identify
+from .authorize import STAFF, Caller, admit, authorize, identify
 from .limits import DEFAULT, Limits
 from .metrics import CONTENT_TYPE, OTHER, Metrics
 from .problems import (
@@ -208,7 +208,7 @@ class Front:
     # Commands
 
     async def _command(self, request: Request, command: Command[Any, Any], caller: Caller) -> Answer:
-        key, reason = self._words(request, caller, value=command.value)
+        key, reason = self._words(request, caller, [command])
         expected = request.expected_version()
         request.require_json()
         call = command.call(object_of(await self._buffered.read(request.receive, self._limits)))
@@ -228,7 +228,7 @@ class Front:
         calls: list[Call[Any]] = []
         for position, (name, arguments) in enumerate(named):
             calls.append(await self._call(caller, position, name, arguments))
-        key, reason = self._words(request, caller, value=any(call.command.value for call in calls))
+        key, reason = self._words(request, caller, [call.command for call in calls])
         expected = request.expected_version()
         _check_expectation(expected, calls[0])
         told = await self._keep.tell(*calls, key=key, actor=caller.actor, reason=reason, expect_version=expected)
@@ -252,13 +252,15 @@ class Front:
         await authorize(self._keep.reader, caller, command, call.arguments)
         return call
 
-    def _words(self, request: Request, caller: Caller, *, value: bool) -> tuple[str | None, str | None]:
-        """Give the idempotency key and the reason; commands of value want the one, and of operators the other too."""
+    def _words(self, request: Request, caller: Caller, commands: Sequence[Command[Any, Any]]) -> tuple[str | None, str | None]:
+        """Give the idempotency key and the reason; commands of value want the one, and of operators and staff the other too."""
+        value = any(command.value for command in commands)
+        staff = any(command.access in STAFF and "reason" not in command.arguments.__struct_fields__ for command in commands)
         key = request.idempotency_key(anonymous=caller.kind == "anonymous")
         reason = request.reason()
         if value and key is None:
             raise IdempotencyKeyRequired
-        if value and reason is None and caller.kind == "operator":
+        if reason is None and (staff or (value and caller.kind == "operator")):
             raise ReasonRequired
         return key, reason
 
@@ -269,8 +271,8 @@ class Front:
         await authorize(self._keep.reader, caller, query, ask.arguments)
         owner = None if route.owner is None else getattr(ask.arguments, route.owner)
         if not isinstance(owner, str):
-            return _success(await self._keep.ask(ask))
-        result, version = await self._ask_with_version(ask, owner)
+            return _success(await self._keep.ask(ask, actor=caller.actor))
+        result, version = await self._ask_with_version(ask, owner, caller.actor)
         expected = request.expected_version()
         if expected is not None and version is not None and expected != version:
             raise VersionConflict(expected=expected, current=version)
@@ -281,11 +283,11 @@ class Front:
         headers.append((b"etag", tag))
         return (304, headers[1:], b"") if request.method != "POST" and request.knows(tag) else (status, headers, body)
 
-    async def _ask_with_version(self, ask: Ask[Any], owner: str) -> tuple[Any, int | None]:
+    async def _ask_with_version(self, ask: Ask[Any], owner: str, actor: str) -> tuple[Any, int | None]:
         """Ask, and tell the owner's version from before what was read. Queries that load their owner need no read for it."""
         name = ask.query.name
         version = None if self._loads.get(name) else await self._keep.version(owner)
-        reader = NotingReader(self._keep.reader, owner)
+        reader = NotingReader(self._keep.reader.acting(actor), owner)
         result = await ask.run(reader.as_reader())
         self._loads[name] = reader.version is not None and self._loads.get(name, True)
         return result, version if reader.version is None else reader.version

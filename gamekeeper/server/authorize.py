@@ -10,7 +10,7 @@ from gamekeeper.errors import GameError, InvalidArgument, NotAllowed, NotAuthent
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import BELONGS_TO, Command, Operation, Parameter
 from gamekeeper.kernel.queries import Reader
-from gamekeeper.modules import sessions
+from gamekeeper.modules import sessions, users
 
 LOG = logging.getLogger("gamekeeper.server")
 
@@ -18,6 +18,8 @@ OPERATOR_SCOPE: Final = "operator.*"
 """The scope of an API key that may do everything. Other scopes end at what game servers may do."""
 EVERYTHING: Final = "*"
 MAX_TOKEN: Final = 128
+STAFF: Final[dict[str, users.Role]] = {"moderator": "moderator", "admin": "admin"}
+"""The least role that a kind of access for staff wants."""
 USER: Final = "user"
 """The kind of owner that players are themselves."""
 
@@ -31,6 +33,8 @@ class Caller(Struct, frozen=True):
     scopes: frozenset[str] = frozenset()
     credential: str | None = None
     """the session's or key's id"""
+    role: users.Role = "player"
+    """of a player"""
     used_at: int | None = None
     """when the session or key was last noted as used"""
 
@@ -49,15 +53,15 @@ async def identify(keep: Keep, authorization: bytes | None, address: str) -> Cal
         if session is None:
             raise NotAuthenticated
         user = session.user_id
-        return Caller("player", f"player:{user}", user, credential=session.session_id, used_at=session.last_activity_at)
+        return Caller("player", f"player:{user}", user, credential=session.session_id, role=session.role, used_at=session.last_activity_at)
     if token.startswith(sessions.API_KEY_PREFIX):
         key = await keep.ask(sessions.by_key(key=token))
         if key is None:
             raise NotAuthenticated
         scopes = frozenset(key.scopes)
         if OPERATOR_SCOPE in scopes:
-            return Caller("operator", f"operator:{key.user_id}", key.user_id, scopes, key.key_id, key.last_used_at)
-        return Caller("server", f"server:{key.key_id}", key.user_id, scopes, key.key_id, key.last_used_at)
+            return Caller("operator", f"operator:{key.user_id}", key.user_id, scopes, key.key_id, used_at=key.last_used_at)
+        return Caller("server", f"server:{key.key_id}", key.user_id, scopes, key.key_id, used_at=key.last_used_at)
     raise NotAuthenticated
 
 
@@ -81,7 +85,7 @@ def admit(caller: Caller, operation: Operation[Any, Any]) -> None:
         raise NotAuthenticated
     if caller.kind == "operator":
         return
-    if caller.kind == "player" and access == "player":
+    if caller.kind == "player" and (access == "player" or (access in STAFF and users.rank(caller.role) >= users.rank(STAFF[access]))):
         return
     if caller.kind == "server" and access in ("public", "player", "server") and _in_scope(caller.scopes, operation):
         return
@@ -101,7 +105,8 @@ async def authorize(read: Reader, caller: Caller, operation: Operation[Any, Any]
     if caller.kind in ("server", "operator"):
         return
     _check_new_ids(operation, arguments)
-    if operation.access == "public":
+    if operation.access == "public" or operation.access in STAFF:
+        # Whom staff may act on depends on both roles as they are at that moment: the command itself looks.
         return
     acting = acting_parameter(operation)
     if acting is None or acting.owner is None:
@@ -119,8 +124,8 @@ def acting_parameter(operation: Operation[Any, Any]) -> Parameter | None:
     """Give the argument that says who acts: the first owner, or the user for whom something is made."""
     named = [one for one in operation.parameters if one.owner is not None and not one.owner.creates]
     if isinstance(operation, Command) and operation.new_owner_names:
-        users = [one for one in named if one.owner is not None and one.owner.kind == USER]
-        named = users or named
+        people = [one for one in named if one.owner is not None and one.owner.kind == USER]
+        named = people or named
     return named[0] if named else None
 
 
@@ -150,9 +155,9 @@ async def _belongs(read: Reader, user: str, owner: str, kind: str) -> bool:
     users_of = BELONGS_TO.get(kind)
     if users_of is None:
         return False
-    users = await users_of(read, owner)
+    people = await users_of(read, owner)
     # What several people share is acted for only by operations made for its kind, which know its rules.
-    return user in users and (bool(declared) or len(users) == 1)
+    return user in people and (bool(declared) or len(people) == 1)
 
 
 def _check_new_ids(operation: Operation[Any, Any], arguments: Struct) -> None:

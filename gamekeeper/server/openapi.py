@@ -30,6 +30,8 @@ _SECURITY: Final[dict[Access, list[Json]]] = {
     "public": [{}, {"session": []}, {"key": []}],
     "player": [{"session": []}, {"key": []}],
     "server": [{"key": []}],
+    "moderator": [{"session": []}, {"key": []}],
+    "admin": [{"session": []}, {"key": []}],
     "operator": [{"key": []}],
 }
 _SCHEMES: Final[Json] = {
@@ -41,6 +43,8 @@ _ACCESS: Final[dict[Access, str]] = {
     "public": "Anyone may call it.",
     "player": "A player may call it for what is theirs; game servers and operators for everybody.",
     "server": "Game servers and operators may call it.",
+    "moderator": "Moderators and whoever ranks above them may call it, for users of a lower role.",
+    "admin": "Admins and superusers may call it, for users of a lower role.",
     "operator": "Only operators may call it.",
 }
 _COMMON: Final[dict[int, str]] = {

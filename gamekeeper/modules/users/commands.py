@@ -4,6 +4,7 @@ import secrets
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.commands import Prepared, command
@@ -12,6 +13,7 @@ from gamekeeper.kernel.records import EpochMs, Personal
 from gamekeeper.kernel.workingset import Context
 
 from . import passwords, rules
+from .authority import require_authority, with_actor
 from .errors import UserNotFound
 from .passwords import Password
 from .queries import CLAIM_HOLDER
@@ -137,12 +139,14 @@ def create_guest(ctx: Context, *, user: NewUserId | None = None) -> Guest:
     return Guest(row.user_id, row.username, row.guest_expires_at or ctx.now)
 
 
-@command(touches=[User], access="operator")
+@command(touches=[User], prepare=with_actor, access="admin")
 def set_role(ctx: Context, *, user: UserId, role: Role) -> None:
-    """Give a user another role.
+    """Give a user another role; staff give only roles below their own, to users below them.
 
-    Raises: USER_NOT_FOUND.
+    Raises: USER_NOT_FOUND, ROLE_TOO_LOW.
     """
     row = alive(ctx, user)
+    require_authority(ctx, row, "admin")
+    require_authority(ctx, replace(row, role=role), "admin")
     if row.role != role:
         ctx.change(row, role=role, updated_at=ctx.now)

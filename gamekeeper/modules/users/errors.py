@@ -15,3 +15,11 @@ class NameInvalid(GameError):
     code = "NAME_INVALID"
     kind = Kind.INVALID
     problem: str
+
+
+class RoleTooLow(GameError):
+    """Your role is too low to do this to that user."""
+
+    code = "ROLE_TOO_LOW"
+    kind = Kind.FORBIDDEN
+    needed: str

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from .errors import NameInvalid
-from .records import User
+from .records import Role, User
 
 GUEST_HOURS: Final = 24
 """How long a guest account lasts."""
@@ -208,3 +208,16 @@ def guest_is_over(user: User, now: int) -> bool:
 def may_act(user: User, now: int) -> bool:
     """Say whether the account may be used: active, not deleted, and no guest whose time has passed."""
     return user.is_active and user.tombstoned_at is None and not guest_is_over(user, now)
+
+
+ROLES: Final[tuple[Role, ...]] = ("player", "worldbuilder", "moderator", "admin", "superuser")
+"""From the lowest to the highest."""
+
+
+def rank(role: Role) -> int:
+    """Give how high a role stands; who manages others ranks above them.
+
+    >>> rank("player") < rank("moderator") < rank("admin")
+    True
+    """
+    return ROLES.index(role)
