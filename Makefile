@@ -3,6 +3,7 @@
 PYTHON ?= python3
 UV_VERSION := 0.13.8
 ARGS ?=
+WORKERS ?= 2
 
 BIN := .venv/bin
 CODE = $(wildcard gamekeeper tests benchmarks examples scripts)
@@ -25,7 +26,7 @@ dev: .venv/.runtime ## start a small living world in .world/, with its API and S
 	cd .world && ../$(BIN)/gamekeeper dev $(ARGS)
 
 test: .venv/.test ## run the tests, on SQLite and on a PostgreSQL that they start themselves
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: .venv/.check ## check format, lint, types, the direction of imports and the rules of the house
 	$(BIN)/ruff format --check $(CODE)

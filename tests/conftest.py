@@ -86,6 +86,21 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
     return str(longrepr[2] if isinstance(longrepr, tuple) else longrepr).removeprefix("Skipped: ")
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that prints the summary what this one, a worker of it, has started and left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["servers"] = session.config.stash[SERVERS]
+        session.config.workeroutput["left_out"] = session.config.stash[LEFT_OUT]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker says; each of them collects all tests and runs some."""
+    told = getattr(node, "workeroutput", {})
+    node.config.stash[SERVERS].update(told.get("servers", {}))
+    node.config.stash[LEFT_OUT] = max(node.config.stash[LEFT_OUT], told.get("left_out", 0))
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say aloud which servers the tests ran on and what they left out."""
     terminalreporter.section("servers and skips")

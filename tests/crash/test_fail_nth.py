@@ -141,8 +141,8 @@ async def test_a_fault_at_any_call_leaves_all_or_nothing(database_url: str, prep
         await scene.adds_up(keep)
         assert (await verify(keep)).problems == []
         if keep.store.dialect == "postgresql":
-            pool = store.real._pool  # type: ignore[attr-defined]
-            assert pool.get_idle_size() == pool.get_size()
+            pool = store.real.connections  # type: ignore[attr-defined]
+            assert pool.idle == pool.size
         else:
             assert not store.real._connection.in_transaction  # type: ignore[attr-defined]
     print(f"{prepare.__name__}: {points} faults fired")

@@ -116,9 +116,9 @@ async def storm(
         async with raw(url) as database:
             wrong = await banks.faults_at_rest(keep, database, bank)
             wrong += _wrong_answers(weather, await banks.done_per_reason(database))
-        pool = keep.store._pool  # type: ignore[attr-defined]
-        if pool.get_idle_size() != pool.get_size():
-            wrong.append(f"{pool.get_size() - pool.get_idle_size()} connections were never given back")
+        pool = keep.store.connections  # type: ignore[attr-defined]
+        if pool.idle != pool.size:
+            wrong.append(f"{pool.size - pool.idle} connections were never given back")
     server.drop_database(url)
     return weather, wrong
 

@@ -7,9 +7,8 @@ conditional on that verdict: when another process was first, nothing is written 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg
@@ -29,6 +28,7 @@ from gamekeeper.kernel.store.base import (
     Unreachable,
     WriteSet,
 )
+from gamekeeper.kernel.store.postgres_pool import GONE, Connections
 from gamekeeper.kernel.store.postgres_statements import (
     CLOCK,
     apply_arguments,
@@ -53,16 +53,22 @@ _RETRY = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
 )
-_GONE = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.ConnectionDoesNotExistError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what asyncpg says of a connection that died between two of its own steps
-    ConnectionError,
-    TimeoutError,
-    OSError,
-)
+
+
+def _words(statement_timeout_seconds: float, lock_timeout_seconds: float) -> dict[str, Any]:
+    """How connections are made. Only this package uses the sessions, and it leaves nothing behind in them that had to be reset."""
+    limits = {
+        "statement_timeout": statement_timeout_seconds,
+        "lock_timeout": lock_timeout_seconds,
+        "idle_in_transaction_session_timeout": 10.0,
+    }
+    settings = {name: str(int(seconds * 1000)) for name, seconds in limits.items()}
+    return {
+        "statement_cache_size": 1000,
+        "max_cached_statement_lifetime": 0,
+        "command_timeout": statement_timeout_seconds + 5,
+        "server_settings": {**settings, "application_name": "gamekeeper", "jit": "off", "client_connection_check_interval": "2000"},
+    }
 
 
 class PostgresStore:
@@ -81,40 +87,16 @@ class PostgresStore:
         allow_unsafe: bool = False,
     ) -> None:
         self.overlap = overlap
-        self._url = url
-        self._pool_size = pool_size
-        self._statement_timeout_seconds = statement_timeout_seconds
-        self._lock_timeout_seconds = lock_timeout_seconds
         self._allow_unsafe = allow_unsafe
-        self._pool: Any = None
-        # asyncpg's pool lets the task that gave a connection back take it again past those that wait; this is first come, first served.
-        self._turns = asyncio.Semaphore(pool_size)
+        self.connections = Connections(
+            url, pool_size, connect_seconds=statement_timeout_seconds, words=_words(statement_timeout_seconds, lock_timeout_seconds)
+        )
         self._compiled: dict[int, schema.Compiled] = {}
         self._texts: dict[Any, str] = {}
 
     async def open(self, *, create: bool) -> None:
         """Connect, refuse a server that may lose commits, check or make the schema."""
-        milliseconds = {
-            "statement_timeout": self._statement_timeout_seconds,
-            "lock_timeout": self._lock_timeout_seconds,
-            "idle_in_transaction_session_timeout": 10.0,
-        }
-        settings = {name: str(int(seconds * 1000)) for name, seconds in milliseconds.items()}
-        try:
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=self._pool_size,
-                # Only this module uses the sessions, and it leaves nothing behind in them: no round trip to reset.
-                reset=_leave,
-                statement_cache_size=1000,
-                max_cached_statement_lifetime=0,
-                command_timeout=self._statement_timeout_seconds + 5,
-                server_settings={**settings, "application_name": "gamekeeper", "jit": "off", "client_connection_check_interval": "2000"},
-            )
-        except (*_GONE, asyncpg.PostgresError) as error:
-            raise Unreachable(str(error)) from error
-        async with self._connection() as connection:
+        async with self.connections.one() as connection:
             await self._check_settings(connection)
             await self._check_schema(connection, create)
 
@@ -152,33 +134,11 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Let go of every connection; a dead server does not hold the shutdown."""
-        if self._pool is None:
-            return
-        try:
-            await asyncio.wait_for(self._pool.close(), 5)
-        except (TimeoutError, *_GONE):
-            self._pool.terminate()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
-        """A connection; failing to get one means that nothing was done."""
-        async with self._turns:
-            try:
-                connection = await self._pool.acquire(timeout=self._statement_timeout_seconds)
-            except (*_GONE, asyncpg.PostgresError) as error:
-                raise Unreachable(str(error) or type(error).__name__) from error
-            try:
-                yield connection
-            except (OutcomeUnknown, Unreachable):
-                # Whatever state it is in, nobody may meet it again in the pool.
-                _terminate(connection)
-                raise
-            finally:
-                await _give_back(self._pool, connection)
+        await self.connections.close()
 
     async def load(self, request: LoadRequest) -> LoadResult:
         """Read what a batch needs, from one moment, in one round trip."""
-        async with self._connection() as connection:
+        async with self.connections.one() as connection:
             return await self._load(connection, request)
 
     async def _load(self, connection: Any, request: LoadRequest) -> LoadResult:
@@ -188,7 +148,7 @@ class PostgresStore:
             text = self._texts[shape_key] = load_text(request)
         try:
             row = await connection.fetchrow(text, *load_arguments(request))
-        except (*_RETRY, *_GONE) as error:
+        except (*_RETRY, *GONE) as error:
             # A read that broke has changed nothing.
             raise (TryAgain if isinstance(error, _RETRY) else Unreachable)(str(error)) from error
         return load_result(request, row)
@@ -204,7 +164,7 @@ class PostgresStore:
 
     async def apply(self, writes: WriteSet) -> Applied:
         """Check the guards and write everything, or nothing, in one round trip."""
-        async with self._connection() as connection:
+        async with self.connections.one() as connection:
             return await self._apply(connection, writes)
 
     async def _apply(self, connection: Any, writes: WriteSet) -> Applied:
@@ -218,11 +178,11 @@ class PostgresStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """The slow, certain way: lock first."""
-        async with self._connection() as connection:
+        async with self.connections.one() as connection:
             transaction = connection.transaction()
             try:
                 await transaction.start()
-            except (*_GONE, asyncpg.PostgresError) as error:
+            except (*GONE, asyncpg.PostgresError) as error:
                 raise Unreachable(str(error)) from error
             try:
                 yield PostgresTransaction(self, connection)
@@ -233,7 +193,7 @@ class PostgresStore:
 
     async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:
         """Run a SQLAlchemy Core statement, compiled once."""
-        async with self._connection() as connection:
+        async with self.connections.one() as connection:
             return await self._fetch(connection, statement, parameters, patient=patient)
 
     async def _fetch(self, connection: Any, statement: Any, parameters: dict[str, Any], *, patient: bool) -> Sequence[Sequence[Any]]:
@@ -246,7 +206,7 @@ class PostgresStore:
             rows: Sequence[Sequence[Any]] = await (
                 _patiently(connection, known.text, arguments) if patient else connection.fetch(known.text, *arguments)
             )
-        except (*_RETRY, *_GONE) as error:
+        except (*_RETRY, *GONE) as error:
             raise (TryAgain if isinstance(error, _RETRY) else Unreachable)(str(error)) from error
         return rows
 
@@ -293,13 +253,13 @@ class PostgresStore:
         )
 
     async def _lease_rows(self, text: str, *arguments: Any) -> list[LeaseRow]:
-        async with self._connection() as connection:
+        async with self.connections.one() as connection:
             rows = await _translated(connection.fetch(text, *arguments))
         return [LeaseRow(*row) for row in rows]
 
     async def describe(self) -> dict[str, str]:
         """Names, versions and settings, for people."""
-        async with self._connection() as connection:
+        async with self.connections.one() as connection:
             names = ("server_version", "fsync", "full_page_writes", "synchronous_commit")
             values = {name: await connection.fetchval(f"SHOW {name}") for name in names}
             return {"database": "PostgreSQL", "name": await connection.fetchval("SELECT current_database()"), **values}
@@ -338,28 +298,11 @@ async def _patiently(connection: Any, text: str, arguments: list[Any]) -> Any:
         return await connection.fetch(text, *arguments, timeout=PATIENCE_SECONDS)
 
 
-async def _leave(_: Any) -> None:
-    """Skip the pool's reset."""
-
-
-async def _give_back(pool: Any, connection: Any) -> None:
-    try:
-        await pool.release(connection)
-    except _GONE:
-        _terminate(connection)
-
-
-def _terminate(connection: Any) -> None:
-    # One that broke has left the pool by itself already, and says so.
-    with suppress(asyncpg.InterfaceError):
-        connection.terminate()
-
-
 async def _roll_back(transaction: Any) -> None:
     # A broken connection rolls back by itself.
     try:
         await transaction.rollback()
-    except (*_GONE, asyncpg.PostgresError):
+    except (*GONE, asyncpg.PostgresError):
         return
 
 
@@ -377,5 +320,5 @@ async def _translated(awaitable: Any) -> Any:
         raise TryAgain(str(error)) from error
     except (asyncpg.InsufficientResourcesError, asyncpg.ReadOnlySQLTransactionError) as error:
         raise Unreachable(str(error)) from error
-    except _GONE as error:
+    except GONE as error:
         raise OutcomeUnknown(str(error) or type(error).__name__) from error
