@@ -9,24 +9,52 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from gamekeeper.errors import InvalidArgument
 
 FILE = "gamekeeper.toml"
 PREFIX = "GAMEKEEPER_"
-LISTS = frozenset({"modules", "person_keys"})
+LISTS = frozenset({"modules", "oidc_return_to", "person_keys", "trusted_proxies"})
 """Settings that the environment gives with commas between."""
+DOCUMENTS = frozenset({"oidc_providers"})
+"""Settings that the environment gives as JSON."""
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1, le=100_000_000)]
 
 
+class OidcProvider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OpenID Connect issuer that players may log in with."""
+
+    id: Annotated[str, Meta(max_length=32, pattern=r"^[a-z][a-z0-9_\-]*(?!\n)$")]
+    """its name in paths and among users' accounts; never to be given to another issuer"""
+    issuer: Annotated[str, Meta(max_length=512)]
+    """as its discovery document and its tokens write it; `https://`, or on this machine `http://`"""
+    client_id: Annotated[str, Meta(min_length=1, max_length=512)]
+    """what the issuer calls this game"""
+    client_secret: Annotated[str, Meta(min_length=1, max_length=2048)] | None = None
+    """what it gave the game to prove itself; without one the game is a public client"""
+    scopes: tuple[Annotated[str, Meta(max_length=128, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+(?!\n)$")], ...] = ("openid", "profile", "email")
+    """what is asked for; `openid` is always among it"""
+    hosts: tuple[Annotated[str, Meta(max_length=255)], ...] = ()
+    """other hosts than the issuer's own that its discovery document may send the server to"""
+    keep_tokens: tuple[Literal["access_token", "refresh_token", "id_token"], ...] = ()
+    """which of the issuer's tokens are kept, sealed, for a game that calls the issuer in its players' names"""
+
+    def __repr__(self) -> str:
+        return f"OidcProvider({self.id!r})"  # what has a secret in it is not shown
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an operator may set."""
+
+    def __repr__(self) -> str:
+        return "Settings(...)"  # what has secrets in it is not shown
 
     url: str = "sqlite:///world.db"
     """`sqlite:///PATH` or `postgresql://...`"""
@@ -60,10 +88,54 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """how long SQLite waits for another process's write"""
     allow_unsafe_postgres: bool = False
     """run on a server with fsync or full_page_writes off; for tests only"""
+    keep_emails: bool = False
+    """whether e-mail addresses are kept, sealed, for a game that sends mail; without it only what they hash to"""
+    session_minutes: Annotated[int, Meta(ge=1, le=525_600)] = 480
+    """how long a session lasts without activity"""
+    session_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    """how long a session lasts at the most"""
+    sessions_per_user: Annotated[int, Meta(ge=1, le=100)] = 20
+    """how many sessions of one user may be open; with 1 each login ends the one before"""
+    access_minutes: Annotated[int, Meta(ge=1, le=1_440)] = 15
+    """how long the token of a long-lived session is good, until it is refreshed"""
+    refresh_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    """how long a refresh token is good"""
+    refresh_idle_days: Annotated[int, Meta(ge=1, le=365)] = 7
+    """how long a long-lived session lasts without being refreshed; the smaller of this and `refresh_days` counts"""
+    long_session_days: Annotated[int, Meta(ge=1, le=365)] = 90
+    """how long a long-lived session lasts at the most"""
+    password_memory_kib: Annotated[int, Meta(ge=19 * 1024, le=1024 * 1024)] = 19 * 1024
+    """how much memory hashing one password takes (Argon2id)"""
+    password_passes: Annotated[int, Meta(ge=2, le=20)] = 2
+    """how often hashing a password goes over that memory"""
     host: str = "127.0.0.1"
     """the address that the server listens on"""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8420
     """the port that the server listens on; 0 takes a free one"""
+    trusted_proxies: tuple[Annotated[str, Meta(max_length=64)], ...] = ()
+    """networks like `10.0.0.0/8` of proxies whose X-Forwarded-For is believed"""
+    guesses_per_account: Count = 10
+    """how often in 15 minutes a password of one account may be tried, by strangers and from each address that it is known at"""
+    guesses_per_address: Count = 100
+    """how often in an hour one network (/24, or /64 of IPv6) may try passwords, register, make guests: each of these so often"""
+    guesses_per_second: Count = 50
+    """how often all strangers together may do these things; ten seconds' worth at once"""
+    calls_per_second: Count = 50
+    """calls of one session, or of one network without one, in each process of the server"""
+    calls_burst: Count = 200
+    """how many of these calls may come at once"""
+    redis_url: Annotated[str, Meta(max_length=512)] | None = None
+    """`redis://HOST`, `rediss://HOST` or `unix://PATH`: spares the database what the limits on guessing refuse"""
+    public_url: Annotated[str, Meta(max_length=512)] | None = None
+    """where browsers reach the server, as `https://game.example`; needed for logging in by OpenID Connect"""
+    oidc_providers: tuple[OidcProvider, ...] = ()
+    """the issuers that players may log in with by OpenID Connect; in the environment as JSON"""
+    oidc_return_to: tuple[Annotated[str, Meta(max_length=512)], ...] = ()
+    """addresses outside of the server that a login may return to, each in full; paths of the server always may"""
+
+    def without_secrets(self) -> Settings:
+        """The same without the keys and the database's address, which may hold a password: for the eyes of modules."""
+        return replace(self, url="", redis_url=None, secret_key=None, person_keys=(), oidc_providers=())
 
 
 def load_settings(
@@ -101,5 +173,16 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     for name in Settings.__struct_fields__:
         value = environment.get(PREFIX + name.upper())
         if value is not None:
-            found[name] = [part for part in value.split(",") if part] if name in LISTS else value
+            found[name] = _value(name, value)
     return found
+
+
+def _value(name: str, text: str) -> Any:
+    if name in LISTS:
+        return [part for part in text.split(",") if part]
+    if name in DOCUMENTS:
+        try:
+            return msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            raise InvalidArgument(path=PREFIX + name.upper(), problem="JSON is expected") from None
+    return text

@@ -148,7 +148,7 @@ class SecretKeyNeeded(GameError):
     """This needs the setting `secret_key` or `person_keys`, and the keep has neither."""
 
     code = "SECRET_KEY_NEEDED"
-    kind = Kind.UNAVAILABLE
+    kind = Kind.REFUSED
 
 
 class NotAuthenticated(GameError):

@@ -33,12 +33,14 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 
-BUILT_IN = ("content", "users", "sessions", "worlds", "characters", "items", "trades")
+BUILT_IN = ("content", "users", "sessions", "accounts", "moderation", "worlds", "characters", "guests", "chat", "items", "trades")
 """The modules of every keep, in the order in which they build on each other."""
 
 MAX_KEY = 255
 MAX_REASON = 1_000
 MAX_CALLS = 100
+PREPARE_TRIES = 3
+"""How often a command is prepared that lost a race, if it says that it wants to be."""
 
 
 class How(TypedDict, total=False):
@@ -65,12 +67,13 @@ class Keep:
         self.store = store
         self.clock = clock
         self.holder = f"keep-{new_id()}"
-        runner = Runner(OwnerCache(settings.cache_rows), Sealer(settings.secret_key), LeaseTable(self.holder), _key_ring(settings))
+        sealer, shown = Sealer(settings.secret_key), settings.without_secrets()
+        runner = Runner(OwnerCache(settings.cache_rows), sealer, LeaseTable(self.holder), _key_ring(settings), shown)
         limits = Limits(max_queue=settings.max_queue, max_batch=settings.max_batch, deadline_seconds=settings.deadline_seconds)
         self.runner = runner
         self.engine = Engine(store, runner, clock, limits)
         self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
-        self.reader = StoreReader(store, runner, clock)
+        self.reader = StoreReader(store, runner, clock, shown)
 
     @property
     def stats(self) -> Stats:
@@ -134,25 +137,56 @@ class Keep:
         actor: str = "embedded",
         reason: str | None = None,
         expect_version: int | Mapping[str, int] | None = None,
+        standing: Call[Any] | None = None,
     ) -> Told:
         """Do what `do` does, and tell also whether the answer is a kept one.
 
-        Raises: as `do`.
+        standing: done first in the same transaction, so that nothing is written once it refuses. It is no part of the request: its
+        answer is not told, and a retry with the same key may come with another one.
+
+        Raises: as `do`; what `standing` raises.
         """
         _check_words(calls, key, actor, reason)
+        again = tuple({error for call in calls for error in call.command.prepares_again})
+        for _ in range(PREPARE_TRIES - 1 if again else 0):
+            try:
+                return await self._tell(calls, key, actor, reason, expect_version, standing)
+            except again:
+                continue
+        return await self._tell(calls, key, actor, reason, expect_version, standing)
+
+    async def _tell(
+        self,
+        calls: Sequence[Call[Any]],
+        key: str | None,
+        actor: str,
+        reason: str | None,
+        expect_version: int | Mapping[str, int] | None,
+        standing: Call[Any] | None,
+    ) -> Told:
+        """Prepare and submit once."""
+        first = () if standing is None else (standing,)
         digest = b"" if key is None else request_hash(calls, self.runner.sealer)
         future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
         def submission_of(prepared: Sequence[Prepared], expect: Mapping[str, int]) -> Submission:
             return Submission(
-                calls, key=key, actor=actor, reason=reason, expect=expect, prepared=prepared, future=future, request_hash=digest
+                (*first, *calls),
+                key=key,
+                actor=actor,
+                reason=reason,
+                expect=expect,
+                prepared=prepared,
+                future=future,
+                request_hash=digest,
+                untold=len(first),
             )
 
         try:
-            prepared = await self._prepare(calls, actor)
+            prepared = await self._prepare((*first, *calls), actor)
         except GameError:
             # What the step looks for may be gone because the first try of this very request has changed it.
-            if await self.engine.replay(submission_of([_NOTHING] * len(calls), {})):
+            if await self.engine.replay(submission_of([_NOTHING] * (len(first) + len(calls)), {})):
                 return Told(await future, replayed=True)
             raise
         submission = submission_of(prepared, _expected(calls, expect_version))

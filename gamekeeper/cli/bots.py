@@ -83,7 +83,7 @@ class Bot:
         opened = await self.game.api.do("sessions.guest_session", client_type="demo")
         self.token, self.user, self.session = opened["token"], opened["user_id"], opened["session_id"]
         self.character = await self._make_character()
-        await self._do("characters.enter", user=self.user, session_id=self.session, character=self.character)
+        await self._do("characters.select", user=self.user, session_id=self.session, character=self.character)
 
     async def _make_character(self) -> str:
         for _ in range(NAME_TRIES):

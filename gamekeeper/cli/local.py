@@ -30,6 +30,10 @@ url = {url}
 # It keys the journal's hash chains and seals people's data, so `gamekeeper verify` needs the one that the world began with.
 # Keep this file out of version control, and apart from backups of the world: who has both can rewrite history.
 secret_key = {secret}
+
+# Everybody comes from this one machine here. Take these out before strangers play.
+guesses_per_address = 10_000
+guesses_per_second = 500
 """
 
 

@@ -16,7 +16,7 @@ def serve(
     behind_proxy: Annotated[
         bool, Flag, Parameter(help="A proxy with TLS stands in front, so that another host than loopback is safe.")
     ] = False,
-    trusted_proxy: Annotated[list[str] | None, Parameter(help="A proxy whose X-Forwarded-For is believed; may be repeated.")] = None,
+    trusted_proxy: Annotated[list[str] | None, Parameter(help="Proxies (CIDR) whose X-Forwarded-For is believed; may be repeated.")] = None,
     studio: Annotated[bool, Parameter(help="Serve the Studio too.")] = False,
     studio_host: Annotated[list[str] | None, Parameter(help="A name under which the Studio is reached; may be repeated.")] = None,
     world: World = NO_WORDS,
@@ -25,7 +25,7 @@ def serve(
 
     Raises: NOT_ON_LOOPBACK, STORE_UNAVAILABLE, INVALID_ARGUMENT.
     """
-    settings = world.settings(host=host, port=port)
+    settings = world.settings(host=host, port=port, trusted_proxies=trusted_proxy or None)
     if not behind_proxy and not is_loopback(settings.host):
         raise NotOnLoopback(host=settings.host)
     if settings.secret_key is None:
@@ -37,8 +37,7 @@ def serve(
             answer("serve", {"database": redacted(settings.url), "api": address, "studio": link})
         warn(f"Serving {redacted(settings.url)} at {address}." + (f" Studio, once within ten minutes: {link}" if link else ""))
 
-    proxies = tuple(trusted_proxy or ())
-    run_server(settings, told, studio=studio, hosts=studio_host or (), trusted_proxies=proxies, log_level="warning")
+    run_server(settings, told, studio=studio, hosts=studio_host or (), log_level="warning")
     warn("Saved and closed.")
 
 

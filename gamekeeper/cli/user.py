@@ -29,7 +29,7 @@ def create(
 ) -> None:
     """Make a user who logs in by name and password. The password is no argument: others could read it in the list of processes.
 
-    Raises: PASSWORD_MISSING, FILE_REFUSED, NAME_INVALID, NAME_TAKEN, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+    Raises: PASSWORD_MISSING, PASSWORD_REFUSED, FILE_REFUSED, NAME_INVALID, NAME_TAKEN, INVALID_ARGUMENT, STORE_UNAVAILABLE.
     """
     settings = world.settings()
     user_id = asyncio.run(_create(settings, name, role, _password(password_file)))

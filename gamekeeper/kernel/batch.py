@@ -10,9 +10,10 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from gamekeeper.config import Settings
 from gamekeeper.errors import OwnerLeased, OwnerNotFound, SaveFailing, StaleLease, VersionConflict
 from gamekeeper.kernel.cache import OwnerCache
-from gamekeeper.kernel.commands import Call
+from gamekeeper.kernel.commands import STAFF, Call
 from gamekeeper.kernel.journal import Sealer
 from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.leases import LeaseTable
@@ -23,12 +24,17 @@ from gamekeeper.kernel.submissions import Outcome, Plan, Submission, keys_of
 from gamekeeper.kernel.workingset import Context, Draft, OwnerState
 from gamekeeper.kernel.writing import Writer
 
+MOST_KEYED = 256
+"""Rows of one type read by key that an owner keeps in memory after a batch: there may be millions, and few are wanted twice."""
+
 
 class Runner:
     """Runs batches over the cache. Holds no connection and awaits nothing."""
 
-    def __init__(self, cache: OwnerCache, sealer: Sealer, leases: LeaseTable, keys: KeyRing) -> None:
+    def __init__(self, cache: OwnerCache, sealer: Sealer, leases: LeaseTable, keys: KeyRing, settings: Settings) -> None:
         self.keys = keys
+        self.settings = settings
+        """what the operator has set, without secrets"""
         self.cache = cache
         self.sealer = sealer
         self.leases = leases
@@ -172,6 +178,7 @@ class Runner:
             found=prepared.found,
             definitions=self.definitions,
             keys=self.keys,
+            settings=self.settings,
             checkpoint=call.command.durability == "checkpoint",
         )
 
@@ -185,7 +192,9 @@ class Runner:
             self.leases.lose(owner)
             raise StaleLease(owner=owner)
         # Only the acting owner must be ours: a gift to a leased owner is somebody else's command.
-        acting = bool(call.owners) and owner == call.owners[0] and not submission.operator
+        # Staff act on users wherever these play.
+        staff = submission.operator or call.command.access in STAFF
+        acting = bool(call.owners) and owner == call.owners[0] and not staff
         if acting and lease is None and state.holder is not None and state.holder != self.leases.holder:
             raise OwnerLeased(owner=owner, holder=state.holder)
         if state.degraded and call.command.durability == "commit" and call.command.value:
@@ -205,6 +214,9 @@ class Runner:
                 state.head = draft.head
             state.tables.update(draft.tables)
             state.keyed.update(draft.keyed)
+            for record, rows in state.keyed.items():
+                if len(rows) > MOST_KEYED:
+                    state.keyed[record] = {}
             self._settle_dirty(state, draft)
             self.cache.put(state, self.leases.held.keys())
 

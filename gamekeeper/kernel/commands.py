@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 import msgspec
 from msgspec import Struct
 
-from gamekeeper.errors import InvalidArgument
+from gamekeeper.errors import GameError, InvalidArgument
 from gamekeeper.kernel import gate
 from gamekeeper.kernel.records import SPECS, Durability, OwnedBy, Record, markers, owned_by
 
@@ -26,6 +26,9 @@ F = TypeVar("F", bound="Callable[[Reader, str], Awaitable[Sequence[str]]]")
 Access = Literal["public", "player", "server", "moderator", "admin", "operator"]
 """Who may call: anyone, a player for what is theirs, a game server by key, players with a role of at least moderator or admin, or
 only an operator, who may call everything."""
+
+STAFF = frozenset({"moderator", "admin"})
+"""The kinds of access for players who are staff."""
 
 ENCODE = msgspec.json.Encoder().encode
 SECRET_TEXT = "[secret]"  # noqa: S105 - what stands in a secret's place
@@ -141,11 +144,13 @@ class Command(Operation[P, R]):
         durability: Durability,
         access: Access,
         module: str | None,
+        prepares_again: Sequence[type[GameError]] = (),
     ) -> None:
         super().__init__(function, access, module)
         self.touches = frozenset(touches)
         self.keys = keys
         self.prepare = prepare
+        self.prepares_again = tuple(prepares_again)
         self.durability: Durability = durability
         # Rows of big tables are read by key, appended ones never.
         self.loads = tuple(sorted((one for one in self.touches if _loads_by_owner(one)), key=lambda one: SPECS[one].table))
@@ -234,6 +239,7 @@ def command(
     durability: Durability = "commit",
     access: Access = "server",
     module: str | None = None,
+    prepares_again: Sequence[type[GameError]] = (),
 ) -> Callable[[Callable[Concatenate[Context, P], R]], Command[P, R]]:
     """Declare a command.
 
@@ -243,11 +249,19 @@ def command(
     durability: `checkpoint` is acknowledged from memory while the owner's lease is held here.
     access: who may call it over the network; a player only for owners that are theirs. A command for staff checks in itself
     whom the actor may act on.
+    prepares_again: errors that say that somebody was faster: the command is prepared and done once more, over what is there now.
     """
 
     def declare(function: Callable[Concatenate[Context, P], R]) -> Command[P, R]:
         made: Command[P, R] = Command(
-            function, touches=touches, keys=keys, prepare=prepare, durability=durability, access=access, module=module
+            function,
+            touches=touches,
+            keys=keys,
+            prepare=prepare,
+            durability=durability,
+            access=access,
+            module=module,
+            prepares_again=prepares_again,
         )
         if durability == "checkpoint" and any(SPECS[one].value for one in made.touches):
             raise TypeError(f"{made.name}: value is never in the checkpoint class")
@@ -266,6 +280,20 @@ def belongs_to(kind: str) -> Callable[[F], F]:
 
     def declare(function: F) -> F:
         BELONGS_TO[kind] = function
+        return function
+
+    return declare
+
+
+BELONGINGS: dict[str, Callable[[Reader, str], Awaitable[Sequence[str]]]] = {}
+"""What a user has, by kind of owner: ids of owners that are theirs alone, deleted ones among them."""
+
+
+def belongings(kind: str) -> Callable[[F], F]:
+    """Declare how to find the owners of a kind that are a user's: what is exported of a person goes over them."""
+
+    def declare(function: F) -> F:
+        BELONGINGS[kind] = function
         return function
 
     return declare

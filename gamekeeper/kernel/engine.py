@@ -145,7 +145,7 @@ class Engine:
             return False
         outcome = self.runner.run_checkpoint(submission, self.clock.now_ms(), self.clock.monotonic())
         self.stats.checkpoints += 1
-        self._answer(submission, outcome.error, outcome.results)
+        self._answer(submission, outcome.error, outcome.results[submission.untold :])
         return True
 
     def _schedule(self) -> None:
@@ -520,7 +520,7 @@ class Engine:
         changed = {owner: draft.state.version for owner, draft in plan.drafts.items() if draft.changed}
         for outcome in plan.outcomes:
             if outcome.submission not in again:
-                self._answer(outcome.submission, outcome.error, outcome.results)
+                self._answer(outcome.submission, outcome.error, outcome.results[outcome.submission.untold :])
         for listener in self.on_commit:
             listener(changed)
 

@@ -145,6 +145,10 @@ class Sealer:
         """What the root row keeps: last hash, then a digest that binds it to the owner and the count."""
         return last + self.digest(DOMAIN + b"/head" + canonical([owner, seq, last]))
 
+    def secret_digest(self, value: Any) -> dict[str, str]:
+        """How a secret field stands in an image: by a digest that, where there is a secret key, nobody can try guesses on."""
+        return {"hmac": self.digest(b"secret\0" + _ENCODE(value)).hex()} if self.keyed else digest_of(value)
+
     def new_data_key(self) -> bytes:
         """A person's key, wrapped for storage."""
         key = os.urandom(32)
@@ -253,7 +257,7 @@ def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | No
 
 
 def digest_of(value: Any) -> dict[str, str]:
-    """How a secret field stands in an image, and a row of an append-only table."""
+    """How a row of an append-only table stands in an image, and a secret field in a keep without a secret key."""
     return {"sha256": hashlib.sha256(_ENCODE(value)).hexdigest()}
 
 
@@ -265,7 +269,7 @@ def _sealed(record: type[Record], row: Any, sealer: Sealer, data_key: bytes | No
         values[name] = sealer.seal(data_key, values[name])
     for name in shape(record).secret:
         if values[name] is not None:
-            values[name] = digest_of(values[name])
+            values[name] = sealer.secret_digest(values[name])
     return values
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Concatenate, Generic, ParamSpec, Protocol, Ty
 import msgspec
 from msgspec import Meta, Struct
 
+from gamekeeper.config import Settings
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel import gate
 from gamekeeper.kernel.commands import Access, Operation, _register
@@ -72,6 +73,11 @@ class Reader(Protocol):
     @property
     def keys(self) -> KeyRing:
         """The keep's keys, to look people's data up by their digests."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator has set, without the keys and the database's address."""
         ...
 
     async def root(self, owner: str) -> Root | None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from gamekeeper.config import Settings
 from gamekeeper.errors import StoreUnavailable
 from gamekeeper.kernel.batch import Runner
 from gamekeeper.kernel.clock import Clock
@@ -26,8 +27,12 @@ D = TypeVar("D", bound=Struct)
 class StoreReader:
     """A `Reader` over the store; owners leased here are read from memory, which is ahead of the database."""
 
-    def __init__(self, store: Store, runner: Runner, clock: Clock, *, patient: bool = False, actor: str = "embedded") -> None:
+    def __init__(
+        self, store: Store, runner: Runner, clock: Clock, settings: Settings, *, patient: bool = False, actor: str = "embedded"
+    ) -> None:
         self._patient = patient
+        self.settings = settings
+        """what the operator has set, without secrets"""
         self.actor = actor
         """who asks, or does what is being prepared"""
         self._clock = clock
@@ -56,11 +61,11 @@ class StoreReader:
 
     def patient(self) -> StoreReader:
         """The same, for statements that read whole tables and may take their time."""
-        return StoreReader(self._store, self._runner, self._clock, patient=True, actor=self.actor)
+        return StoreReader(self._store, self._runner, self._clock, self.settings, patient=True, actor=self.actor)
 
     def acting(self, actor: str) -> StoreReader:
         """The same, for somebody."""
-        return StoreReader(self._store, self._runner, self._clock, patient=self._patient, actor=actor)
+        return StoreReader(self._store, self._runner, self._clock, self.settings, patient=self._patient, actor=actor)
 
     @property
     def keys(self) -> KeyRing:

@@ -37,6 +37,7 @@ class Submission:
         "replayed",
         "request_hash",
         "turns",
+        "untold",
     )
 
     def __init__(
@@ -50,8 +51,11 @@ class Submission:
         prepared: Sequence[Prepared],
         future: asyncio.Future[Any],
         request_hash: bytes = b"",
+        untold: int = 0,
     ) -> None:
         self.calls = calls
+        self.untold = untold
+        """how many of the first calls are not the caller's own, so that their answers are neither told nor kept"""
         self.key = key
         self.actor = actor
         self.reason = reason
@@ -122,7 +126,8 @@ def keys_of(call: Call[Any], prepared: Prepared) -> Iterable[tuple[type[Record],
 def decode_answer(submission: Submission, text: bytes) -> list[Any]:
     """A kept answer as the first caller got it."""
     values = msgspec.json.decode(text, type=list[msgspec.Raw])
-    return [msgspec.json.decode(value, type=call.command.result) for value, call in zip(values, submission.calls, strict=True)]
+    calls = submission.calls[submission.untold :]
+    return [msgspec.json.decode(value, type=call.command.result) for value, call in zip(values, calls, strict=True)]
 
 
 def request_hash(calls: Sequence[Call[Any]], sealer: Sealer) -> bytes:

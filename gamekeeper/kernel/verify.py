@@ -190,7 +190,7 @@ class _Owner:
 
     def _same(self, record: type[Record], name: str, image: Any, value: Any) -> bool:
         if name in shape(record).secret:
-            return bool(image == (None if value is None else digest_of(value)))
+            return bool(image == (None if value is None else self.sealer.secret_digest(value)))
         if name in shape(record).personal:
             if self.data_key is None:
                 return True

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gamekeeper.config import Settings
 from gamekeeper.errors import AlreadyExists
 from gamekeeper.kernel.ids import derived_id, new_id
 from gamekeeper.kernel.keyring import KeyRing
@@ -119,7 +120,7 @@ class OwnerView(Struct, frozen=True):
 
 
 class Context:
-    """What a command's function may use: the working set, time, ids, randomness, the actor and the reason."""
+    """What a command's function may use: the working set, time, ids, randomness, the actor, the reason and the settings."""
 
     __slots__ = (
         "_allowed",
@@ -135,6 +136,7 @@ class Context:
         "keys",
         "now",
         "reason",
+        "settings",
     )
 
     def __init__(
@@ -150,6 +152,7 @@ class Context:
         found: Any,
         definitions: Mapping[type, Mapping[str, Any]],
         keys: KeyRing,
+        settings: Settings,
         checkpoint: bool = False,
     ) -> None:
         self.now = now
@@ -158,6 +161,7 @@ class Context:
         self.reason = reason
         self.found = found
         self.keys = keys
+        self.settings = settings
         self._drafts = drafts
         self._owners = owners
         self._allowed = allowed

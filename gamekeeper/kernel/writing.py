@@ -142,7 +142,7 @@ class Writer:
 
     def _answer(self, outcome: Outcome, key: str, now: int) -> Answer:
         submission = outcome.submission
-        text = ENCODE(outcome.results)
+        text = ENCODE(outcome.results[submission.untold :])
         secret = any(call.command.secret_result for call in submission.calls)
         return Answer(submission.actor, key, submission.request_hash, self.sealer.hide(text) if secret else text.decode(), now)
 

@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,7 @@ from gamekeeper.kernel.store.base import CONTENT_OWNER
 from gamekeeper.modules import sessions
 
 from . import openapi
-from .authorize import STAFF, Caller, admit, authorize, identify
+from .authorize import STAFF, Caller, admit, authorize, identify, standing_of
 from .limits import DEFAULT, Limits
 from .metrics import CONTENT_TYPE, OTHER, Metrics
 from .problems import (
@@ -43,14 +43,19 @@ from .problems import (
     kind_of,
     problem,
 )
+from .rates import Rates
 from .requests import Buffered, ClientGone, Request, calls_of, object_of
 from .routes import PREFIX, Route, routes
 from .tags import NotingReader, tag_of
+
+if TYPE_CHECKING:
+    from .oidc import Oidc
 
 LOG = logging.getLogger("gamekeeper.server")
 
 STUDIO: Final = "/studio"
 BATCH: Final = PREFIX + "batch"
+OIDC: Final = PREFIX + "oidc/"
 OPENAPI: Final = PREFIX + "openapi.json"
 LAST_WORDS_SECONDS: Final = 1.0
 """How long the answer to a request that ran out of time may take to be sent."""
@@ -63,29 +68,57 @@ _COMMON: Final[Headers] = [(b"cache-control", b"no-store"), (b"x-content-type-op
 Special = Callable[[Request], Awaitable[Answer]]
 
 
-def make_app(keep: Keep, *, studio: ASGIApp | None = None, limits: Limits = DEFAULT, open_metrics: bool = True) -> Starlette:
+def make_app(
+    keep: Keep, *, studio: ASGIApp | None = None, limits: Limits = DEFAULT, open_metrics: bool = True, rates: Rates | None = None
+) -> Starlette:
     """Give the ASGI application that serves a keep's commands and queries; it can be mounted into another one.
 
     studio: an application to stand at `/studio`.
     open_metrics: whether `/metrics` asks for no key.
+    rates: limits that the caller closes at the end, which matters when Redis has a part in them.
+
+    Raises: INVALID_ARGUMENT and SECRET_KEY_NEEDED for settings of OpenID Connect that cannot work.
     """
     mounted: list[BaseRoute] = [] if studio is None else [Mount(STUDIO, app=studio)]
-    front = Middleware(Front, keep=keep, limits=limits, studio=studio is not None, open_metrics=open_metrics)
+    buffered = Buffered(limits.max_buffered_bytes)
+    front = Middleware(
+        Front,
+        keep=keep,
+        limits=limits,
+        studio=studio is not None,
+        open_metrics=open_metrics,
+        rates=Rates(keep) if rates is None else rates,
+        buffered=buffered,
+        oidc=_oidc(keep, limits, buffered) if keep.settings.oidc_providers else None,
+    )
     return Starlette(routes=mounted, middleware=[front])
 
 
 class Front:
     """Answers everything but what is mounted. It stands before Starlette's router, which costs more than the rest together."""
 
-    def __init__(self, app: ASGIApp, *, keep: Keep, limits: Limits, studio: bool, open_metrics: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        keep: Keep,
+        limits: Limits,
+        studio: bool,
+        open_metrics: bool,
+        rates: Rates,
+        buffered: Buffered,
+        oidc: "Oidc | None",
+    ) -> None:
         self._app = app
         self._keep = keep
         self._limits = limits
         self._studio = studio
         self._open_metrics = open_metrics
         self._routes = routes()
-        self._metrics = Metrics(keep)
-        self._buffered = Buffered(limits.max_buffered_bytes)
+        self._rates = rates
+        self._metrics = Metrics(keep, rates)
+        self._buffered = buffered
+        self._oidc = oidc
         self._openapi: bytes | None = None
         self._loads: dict[str, bool] = {}
         """whether a query has always loaded its owner first, and its version with it"""
@@ -169,8 +202,11 @@ class Front:
             return await special(request)
         if self._metrics.running > self._limits.max_concurrent:
             raise Busy(retry_after_seconds=RETRY_SECONDS)
+        self._rates.call(request.headers.get(b"authorization"), request.address)
         if path == BATCH:
             return await self._batch(request)
+        if self._oidc is not None and path.startswith(OIDC):
+            return await self._oidc.answer(request, path, await self._caller(request))
         if route is None:
             return _explain(request, path)
         _require_method(request, *route.methods)
@@ -214,7 +250,10 @@ class Front:
         call = command.call(object_of(await self._buffered.read(request.receive, self._limits)))
         await authorize(self._keep.reader, caller, command, call.arguments)
         _check_expectation(expected, call)
-        told = await self._keep.tell(call, key=key, actor=caller.actor, reason=reason, expect_version=expected)
+        attempt = await self._rates.guess(command, call.arguments, caller, request.address)
+        standing = standing_of(caller, [call])
+        told = await self._keep.tell(call, key=key, actor=caller.actor, reason=reason, expect_version=expected, standing=standing)
+        await self._rates.opened(attempt)
         return _success(told.results[0], replayed=told.replayed)
 
     async def _batch(self, request: Request) -> Answer:
@@ -225,13 +264,18 @@ class Front:
             raise NotAuthenticated
         request.require_json()
         named = calls_of(await self._buffered.read(request.receive, self._limits), self._limits)
+        if len(named) > 1:
+            self._rates.call(request.headers.get(b"authorization"), request.address, len(named) - 1)
         calls: list[Call[Any]] = []
         for position, (name, arguments) in enumerate(named):
             calls.append(await self._call(caller, position, name, arguments))
         key, reason = self._words(request, caller, [call.command for call in calls])
         expected = request.expected_version()
         _check_expectation(expected, calls[0])
-        told = await self._keep.tell(*calls, key=key, actor=caller.actor, reason=reason, expect_version=expected)
+        for call in calls:
+            await self._rates.guess(call.command, call.arguments, caller, request.address)
+        standing = standing_of(caller, calls)
+        told = await self._keep.tell(*calls, key=key, actor=caller.actor, reason=reason, expect_version=expected, standing=standing)
         return _success(told.results, replayed=told.replayed)
 
     async def _call(self, caller: Caller, position: int, name: str, arguments: dict[str, Any]) -> Call[Any]:
@@ -358,6 +402,12 @@ class Front:
         if self._openapi is None:
             self._openapi = _ENCODE(openapi.describe())
         return 200, [_JSON_HEADERS, *_COMMON], self._openapi
+
+
+def _oidc(keep: Keep, limits: Limits, buffered: Buffered) -> "Oidc":
+    from .oidc import Oidc  # noqa: PLC0415 - only a server with providers pays for an HTTP client and cryptography of tokens
+
+    return Oidc(keep, limits, buffered)
 
 
 def _path(scope: Scope) -> str:

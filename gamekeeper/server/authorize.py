@@ -1,6 +1,7 @@
 """Who calls, and what they may do: deny by default."""
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -8,7 +9,7 @@ from msgspec import Struct
 
 from gamekeeper.errors import GameError, InvalidArgument, NotAllowed, NotAuthenticated
 from gamekeeper.keep import Keep
-from gamekeeper.kernel.commands import BELONGS_TO, Command, Operation, Parameter
+from gamekeeper.kernel.commands import BELONGS_TO, Call, Command, Operation, Parameter
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.modules import sessions, users
 
@@ -117,6 +118,18 @@ async def authorize(read: Reader, caller: Caller, operation: Operation[Any, Any]
     for owner in owners:
         if not await _theirs(read, caller.user, owner, acting.owner.kind):
             raise NotAllowed
+
+
+def standing_of(caller: Caller, calls: Sequence[Call[Any]]) -> Call[None] | None:
+    """Give the check of a player that is made once more in the commands' own transaction, for `keep.tell(standing=...)`.
+
+    Between the look at a token and the commit, a ban may be committed; without this one request would still get through. Game
+    servers and operators are not checked again: each of their keys has one owner, at whom all that they do would queue. Nor is
+    checkpoint state, which is nothing of value and is answered from memory.
+    """
+    if caller.kind != "player" or caller.user is None or all(call.command.durability == "checkpoint" for call in calls):
+        return None
+    return sessions.require_standing(user=caller.user, session_id=caller.credential)
 
 
 @cache

@@ -9,6 +9,8 @@ from prometheus_client.registry import Collector
 
 from gamekeeper.keep import Keep
 
+from .rates import Rates
+
 BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds in seconds."""
 CONTENT_TYPE: Final = b"text/plain; version=0.0.4; charset=utf-8"
@@ -19,8 +21,9 @@ OTHER: Final = "other"
 class Metrics(Collector):
     """What the server and the keep's engine have done so far."""
 
-    def __init__(self, keep: Keep) -> None:
+    def __init__(self, keep: Keep, rates: Rates) -> None:
         self._keep = keep
+        self._rates = rates
         self._requests: dict[tuple[str, str], int] = {}
         self._buckets = [0] * (len(BUCKETS) + 1)
         self._seconds = 0.0
@@ -45,6 +48,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give the families, for the registry."""
         yield from self._of_requests()
+        yield from self._of_rates()
         yield from self._of_engine()
 
     def _of_requests(self) -> Iterator[Metric]:
@@ -60,6 +64,13 @@ class Metrics(Collector):
         seconds.add_metric([], buckets, self._seconds)
         yield seconds
         yield GaugeMetricFamily("gamekeeper_http_requests_running", "Requests under way.", value=self.running)
+
+    def _of_rates(self) -> Iterator[Metric]:
+        refused = CounterMetricFamily("gamekeeper_rate_limited", "Requests refused because there were too many.", labels=("class",))
+        for kind, count in self._rates.refused.items():
+            refused.add_metric([kind], count)
+        yield refused
+        yield GaugeMetricFamily("gamekeeper_redis_away", "Whether Redis is set and does not answer.", value=self._rates.redis_away)
 
     def _of_engine(self) -> Iterator[Metric]:
         stats = self._keep.stats

@@ -52,6 +52,7 @@ _COMMON: Final[dict[int, str]] = {
     401: "The caller has not shown a valid token or key.",
     403: "The caller may not do this.",
     422: "An argument is missing, unknown, or breaks its type or bounds.",
+    429: "The caller did this too often; Retry-After says when it may be done again.",
     500: "Something went wrong here.",
     503: "The server or its database is busy or away; Retry-After says when to try again.",
 }

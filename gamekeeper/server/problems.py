@@ -104,6 +104,15 @@ class UnsupportedMediaType(HttpError):
     status = 415
 
 
+class TooManyRequests(HttpError):
+    """This was done too often; it may be done again after the given time."""
+
+    code = "TOO_MANY_REQUESTS"
+    kind = Kind.BUSY
+    status = 429
+    retry_after_seconds: float
+
+
 class HeadersTooLarge(HttpError):
     """The request has more headers, or more bytes of them, than the server reads."""
 
@@ -125,6 +134,39 @@ class NotReady(HttpError):
     code = "NOT_READY"
     kind = Kind.UNAVAILABLE
     status = 503
+
+
+class ProviderUnavailable(HttpError):
+    """The provider cannot be reached, or its answers make no sense."""
+
+    code = "PROVIDER_UNAVAILABLE"
+    kind = Kind.UNAVAILABLE
+    status = 503
+
+
+class ProviderRefused(HttpError):
+    """The provider, or the player there, said no; `problem` is its word for it."""
+
+    code = "PROVIDER_REFUSED"
+    kind = Kind.FORBIDDEN
+    status = 403
+    problem: str
+
+
+class SignInStateInvalid(HttpError):
+    """The login was not begun by this browser, took too long, or has ended already; begin again."""
+
+    code = "SIGN_IN_STATE_INVALID"
+    status = 400
+
+
+class IdTokenInvalid(HttpError):
+    """What the provider says of the player cannot be believed; `problem` says which check failed."""
+
+    code = "ID_TOKEN_INVALID"
+    kind = Kind.UNAUTHENTICATED
+    status = 401
+    problem: str
 
 
 class InternalError(HttpError):

@@ -1,9 +1,10 @@
 """Serving a keep: uvicorn with explicit limits, and an end without loss."""
 
 import contextlib
+import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import uvicorn
@@ -16,6 +17,7 @@ from gamekeeper.keep import Keep, open_keep
 from .app import make_app
 from .connections import connection_class
 from .limits import DEFAULT, Limits
+from .rates import Rates
 
 Studio = Callable[[Keep], ASGIApp]
 """Makes the application at `/studio`, once the keep is open."""
@@ -47,9 +49,10 @@ class _Opening:
         await receive()
         stage = "startup"
         try:
-            async with open_keep(self._settings, create=self._create) as keep:
+            async with open_keep(self._settings, create=self._create) as keep, contextlib.aclosing(Rates(keep)) as rates:
                 self.keep = keep
-                self._app = make_app(keep, studio=None if self._studio is None else self._studio(keep), limits=self._limits)
+                studio = None if self._studio is None else self._studio(keep)
+                self._app = make_app(keep, studio=studio, limits=self._limits, rates=rates)
                 await send({"type": "lifespan.startup.complete"})
                 stage = "shutdown"
                 await receive()
@@ -117,17 +120,18 @@ def make_server(
     studio: Studio | None = None,
     create: bool = False,
     limits: Limits = DEFAULT,
-    trusted_proxies: tuple[str, ...] = (),
     on_start: Started | None = None,
     **uvicorn_words: Any,
 ) -> Server:
     """Give a server that opens the keep of these settings; `await server.serve()` or `server.run()`.
 
     create: make the tables that are missing.
-    trusted_proxies: addresses whose X-Forwarded-For is believed; nobody's by default.
     uvicorn_words: more of uvicorn's settings (`ssl_certfile`, `log_level` ...).
+
+    Raises: INVALID_ARGUMENT.
     """
     opening = _Opening(settings, studio, limits, create=create)
+    proxies = _networks(settings.trusted_proxies)
     config = uvicorn.Config(
         opening,
         **{
@@ -138,14 +142,23 @@ def make_server(
             "lifespan": "on",
             "access_log": False,
             "server_header": False,
-            "proxy_headers": bool(trusted_proxies),
-            "forwarded_allow_ips": list(trusted_proxies),
+            # Of the hops that X-Forwarded-For names, the right-most that is no trusted proxy counts: what stands left of it
+            # is what that one says.
+            "proxy_headers": bool(proxies),
+            "forwarded_allow_ips": proxies,
             "timeout_keep_alive": limits.keep_alive_seconds,
             "timeout_graceful_shutdown": limits.graceful_seconds,
             **uvicorn_words,
         },
     )
     return Server(config, opening, on_start)
+
+
+def _networks(given: Sequence[str]) -> list[str]:
+    try:
+        return [str(ipaddress.ip_network(one, strict=False)) for one in given]
+    except ValueError as error:
+        raise InvalidArgument(path="/trusted_proxies", problem=str(error)) from None
 
 
 def serve(settings: Settings, **words: Any) -> None:

@@ -19,7 +19,7 @@ from . import assets, problems
 from .asking import STATUS
 from .guard import Guard, log_in, log_out, visit
 from .rendering import notice_page, say
-from .rooms import characters, economy, home, items, journal, trades
+from .rooms import characters, economy, home, items, journal, trades, users
 from .sessions import Sessions
 
 
@@ -39,6 +39,7 @@ def make_studio(keep: Keep, *, secret: str | None = None, hosts: Iterable[str] =
             Route("/static/{name:path}", assets.serve),
             *home.ROUTES,
             *characters.ROUTES,
+            *users.ROUTES,
             *trades.ROUTES,
             *economy.ROUTES,
             *journal.ROUTES,

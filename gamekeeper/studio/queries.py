@@ -132,7 +132,7 @@ class Label(Struct, frozen=True):
     room: str
 
 
-ROOMS: Final = {"character": "characters", "trade": "trades"}
+ROOMS: Final = {"character": "characters", "trade": "trades", "user": "users"}
 
 
 async def labels(keep: Keep, ids: Iterable[str]) -> dict[str, Label]:

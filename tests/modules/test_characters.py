@@ -149,7 +149,7 @@ async def test_a_deleted_character_is_not_there_for_anybody(keep: Keep, user: st
         characters.set_vitals(character=ada, vitals={"health": 1}),
         characters.set_attribute(character=ada, attribute="power", base=1),
         characters.set_setting(character=ada, name="a", value=1),
-        characters.enter(user=user, session_id=opened.session_id, character=ada),
+        characters.select(user=user, session_id=opened.session_id, character=ada),
         characters.delete(character=ada),
     ):
         with pytest.raises(characters.CharacterNotFound) as refused:
@@ -431,17 +431,17 @@ async def test_a_session_plays_one_of_the_users_own_characters(keep: Keep, user:
     opened = await keep.do(sessions.open_session(user=user))
     theirs = await keep.do(sessions.open_session(user="eve"))
 
-    await keep.do(characters.enter(user=user, session_id=opened.session_id, character=ada))
+    await keep.do(characters.select(user=user, session_id=opened.session_id, character=ada))
 
     found = await keep.ask(sessions.by_token(token=opened.token))
     assert found is not None
     assert (found.character_id, found.world_id) == (ada, "world")
     assert (await keep.ask(characters.show(character=ada))).character.last_login_at is not None
     with pytest.raises(characters.CharacterNotYours):
-        await keep.do(characters.enter(user="eve", session_id=theirs.session_id, character=ada))
+        await keep.do(characters.select(user="eve", session_id=theirs.session_id, character=ada))
     with pytest.raises(sessions.SessionNotFound):
-        await keep.do(characters.enter(user=user, session_id=theirs.session_id, character=ada))
-    await keep.do(characters.leave(user=user, session_id=opened.session_id))
+        await keep.do(characters.select(user=user, session_id=theirs.session_id, character=ada))
+    await keep.do(characters.unselect(user=user, session_id=opened.session_id))
     left = await keep.ask(sessions.by_token(token=opened.token))
     assert left is not None
     assert (left.character_id, left.world_id) == (None, None)
@@ -449,7 +449,7 @@ async def test_a_session_plays_one_of_the_users_own_characters(keep: Keep, user:
 
 async def test_a_deleted_character_leaves_the_sessions_that_played_it(keep: Keep, user: str, ada: str) -> None:
     opened = await keep.do(sessions.open_session(user=user))
-    await keep.do(characters.enter(user=user, session_id=opened.session_id, character=ada))
+    await keep.do(characters.select(user=user, session_id=opened.session_id, character=ada))
 
     await keep.do(characters.delete(character=ada))
 
@@ -529,8 +529,8 @@ def test_the_declared_access_is_what_the_surfaces_enforce() -> None:
         characters.rename: "player",
         characters.delete: "player",
         characters.set_setting: "player",
-        characters.enter: "player",
-        characters.leave: "player",
+        characters.select: "player",
+        characters.unselect: "player",
         characters.show: "player",
         characters.list_of_user: "player",
         characters.move_to: "server",

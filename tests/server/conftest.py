@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from httpx2 import ASGITransport, AsyncClient, Response
 
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.ids import new_id
 from gamekeeper.modules import sessions, users
+from gamekeeper.modules.users import passwords
 from gamekeeper.server import OPERATOR_SCOPE, make_app
 from tests.server import game as game  # declared before a keep makes its tables
+from tests.server.issued import Issued
 
 ORIGIN = "http://game.test"
 _numbers = itertools.count(1)
@@ -52,6 +55,19 @@ async def key_holder(keep: Keep, http: AsyncClient, *scopes: str) -> Caller:
     user = (await keep.do(users.create_guest())).user_id
     made = await keep.do(sessions.create_key(user=user, name=f"key {next(_numbers)}", scopes=list(scopes)))
     return Caller(http, made.key, user)
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash with next to no work, where nobody guesses passwords."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", lambda _cost: quick)
+
+
+@pytest.fixture
+def issued() -> Issued:
+    """The secrets of a test: `issued.watch(app)` hears those of requests, `issued.note` takes others, `issued.found_in` looks for them."""
+    return Issued()
 
 
 @pytest.fixture

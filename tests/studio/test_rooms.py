@@ -20,7 +20,9 @@ ROOMS = {
     "a character's forms": "/characters/{ada}?form=grant",
     "a deleted character": "/characters/{gone}",
     "a hostile character": "/characters/{mallory}",
-    "a user": "/owners/{user}",
+    "users": "/users",
+    "a user": "/users/{user}",
+    "an owner without a room": "/owners/{user}",
     "a world": "/owners/world",
     "items": "/items",
     "an item": "/items/wheelwrights_hammer?holders=1",
@@ -145,7 +147,7 @@ async def test_the_keyboard_reaches_everything(studio: Open, browser: Browser) -
 
 @pytest.mark.parametrize(
     ("text", "leads_to"),
-    [("ada", "/characters/"), ("traded", "/trades/"), ("hammer", "/pieces/"), ("user", "/owners/"), ("coins", "/items/")],
+    [("ada", "/characters/"), ("traded", "/trades/"), ("hammer", "/pieces/"), ("user", "/users/"), ("coins", "/items/")],
 )
 async def test_the_search_field_finds_what_an_id_names(studio: Open, browser: Browser, text: str, leads_to: str) -> None:
     wanted = getattr(studio.world, text, text)
@@ -254,7 +256,8 @@ async def test_lists_go_on_page_by_page_without_a_script(studio: Open, browser: 
             older = operator.page.locator("a[rel=next]")
             if not await older.count():
                 break
-            await older.click()
+            async with operator.page.expect_navigation():
+                await older.click()
         assert seen >= 100
         operator.check()
 

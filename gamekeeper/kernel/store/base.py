@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from gamekeeper.kernel.rates import Bucket, Taken
 from gamekeeper.kernel.records import Record
 
 CONTENT_OWNER = "content"
@@ -229,6 +230,18 @@ class Store(Protocol):
 
     async def release_leases(self, held: Sequence[tuple[str, int]], holder: str, successor: str | None, seconds: float) -> None:
         """Give leases back, or hand them to a successor with a new epoch."""
+        ...
+
+    async def take_tokens(self, buckets: Sequence[Bucket], now_us: int) -> Taken:
+        """Take a token from each bucket, or from none; whoever asks at the same time gets no token twice."""
+        ...
+
+    async def buckets_full_at(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Tell when these buckets are full again; those that are may be missing."""
+        ...
+
+    async def forget_full_buckets(self, now_us: int, most: int) -> int:
+        """Delete rows of buckets that are full again, so many at the most; give how many it were."""
         ...
 
     async def describe(self) -> dict[str, str]:

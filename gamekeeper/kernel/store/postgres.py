@@ -15,6 +15,7 @@ import asyncpg
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.engine import Dialect
 
+from gamekeeper.kernel.rates import Bucket, Taken
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.store.base import (
     CONTENT_OWNER,
@@ -30,7 +31,10 @@ from gamekeeper.kernel.store.base import (
 )
 from gamekeeper.kernel.store.postgres_pool import GONE, Connections
 from gamekeeper.kernel.store.postgres_statements import (
+    BUCKETS_FULL_AT,
     CLOCK,
+    FORGET_FULL_BUCKETS,
+    TAKE_TOKENS,
     apply_arguments,
     apply_text,
     decode,
@@ -256,6 +260,23 @@ class PostgresStore:
         async with self.connections.one() as connection:
             rows = await _translated(connection.fetch(text, *arguments))
         return [LeaseRow(*row) for row in rows]
+
+    async def take_tokens(self, buckets: Sequence[Bucket], now_us: int) -> Taken:
+        """Take a token from each bucket, or from none."""
+        columns = [one.key for one in buckets], [one.token_us for one in buckets], [one.full_us for one in buckets]
+        async with self.connections.one() as connection:
+            rows = await _translated(connection.fetch(TAKE_TOKENS, *columns, now_us))
+        return Taken(all(row[2] for row in rows), {row[0]: row[1] for row in rows if row[1] is not None})
+
+    async def buckets_full_at(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Tell when these buckets are full again."""
+        async with self.connections.one() as connection:
+            return dict(map(tuple, await _translated(connection.fetch(BUCKETS_FULL_AT, list(keys)))))
+
+    async def forget_full_buckets(self, now_us: int, most: int) -> int:
+        """Delete rows of buckets that are full again."""
+        async with self.connections.one() as connection:
+            return len(await _translated(connection.fetch(FORGET_FULL_BUCKETS, now_us, most)))
 
     async def describe(self) -> dict[str, str]:
         """Names, versions and settings, for people."""

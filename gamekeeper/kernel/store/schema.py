@@ -117,6 +117,17 @@ claims = Table(
     sqlite_with_rowid=False,
 )
 
+rate_limits = Table(
+    "rate_limits",
+    METADATA,
+    Column("key", LargeBinary, primary_key=True),
+    Column("full_at_us", BIGINT, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+    **_HOT,
+)
+"""Buckets that are not full, by digests; no state of the game, so no journal knows of them. See `gamekeeper.kernel.rates`."""
+
 meta = Table(
     "gamekeeper_meta",
     METADATA,
@@ -193,7 +204,7 @@ def _quoted(text: str) -> str:
 
 def all_tables() -> list[Table[Any]]:
     """The kernel's tables and one per declared record."""
-    kernel = [owners, journal, idempotency, claims, meta]
+    kernel = [owners, journal, idempotency, claims, rate_limits, meta]
     return kernel + [table(record) for _, record in sorted(RECORDS.items())]
 
 

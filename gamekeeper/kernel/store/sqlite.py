@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import apsw
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
+from gamekeeper.kernel.rates import Bucket, Taken
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.store.base import (
     CONTENT_OWNER,
@@ -26,7 +27,19 @@ from gamekeeper.kernel.store.base import (
     Unreachable,
     WriteSet,
 )
-from gamekeeper.kernel.store.sqlite_statements import FEW, ROOT, acquire, load, release, renew, verdict, write_all
+from gamekeeper.kernel.store.sqlite_statements import (
+    FEW,
+    ROOT,
+    acquire,
+    buckets_full_at,
+    forget_full_buckets,
+    load,
+    release,
+    renew,
+    take_tokens,
+    verdict,
+    write_all,
+)
 
 T = TypeVar("T")
 DIALECT = sqlite_dialect.dialect(paramstyle="named")
@@ -246,6 +259,18 @@ class SqliteStore:
 
         async with self._turn:
             return await self._write(work)
+
+    async def take_tokens(self, buckets: Sequence[Bucket], now_us: int) -> Taken:
+        """Take a token from each bucket, or from none."""
+        return await self._in_write(take_tokens, buckets, now_us)
+
+    async def buckets_full_at(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Tell when these buckets are full again."""
+        return _translated_read(lambda: buckets_full_at(self._reader(), keys))
+
+    async def forget_full_buckets(self, now_us: int, most: int) -> int:
+        """Delete rows of buckets that are full again."""
+        return await self._in_write(forget_full_buckets, now_us, most)
 
     async def describe(self) -> dict[str, str]:
         """Names, versions and settings, for people."""

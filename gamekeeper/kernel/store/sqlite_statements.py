@@ -10,6 +10,7 @@ import apsw
 from msgspec import json
 from msgspec.structs import astuple
 
+from gamekeeper.kernel.rates import Bucket, Taken, begin, longest_wait_us
 from gamekeeper.kernel.records import Record, Shape, shape
 from gamekeeper.kernel.store import schema
 from gamekeeper.kernel.store.base import CONTENT_OWNER, Applied, LeaseRow, LoadRequest, LoadResult, RootRow, WriteSet
@@ -188,3 +189,25 @@ def release(connection: apsw.Connection, held: Sequence[tuple[str, int]], holder
     ends = None if successor is None else now_ms() + milliseconds
     for id, epoch in sorted(held):
         connection.execute(text, (id, epoch, holder, successor, ends, 0 if successor is None else 1))
+
+
+def take_tokens(connection: apsw.Connection, buckets: Sequence[Bucket], now: int) -> Taken:
+    full_at = buckets_full_at(connection, [one.key for one in buckets])
+    if longest_wait_us(full_at, buckets, now):
+        return Taken(False, full_at)
+    full_at = {one.key: begin(full_at.get(one.key, 0), one, now) + one.token_us for one in buckets}
+    connection.executemany(
+        "INSERT INTO rate_limits (key, full_at_us) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET full_at_us = excluded.full_at_us",
+        full_at.items(),
+    )
+    return Taken(True, full_at)
+
+
+def buckets_full_at(connection: apsw.Connection, keys: Sequence[bytes]) -> dict[bytes, int]:
+    return dict(row for key in keys for row in connection.execute("SELECT key, full_at_us FROM rate_limits WHERE key = ?", (key,)))
+
+
+def forget_full_buckets(connection: apsw.Connection, now: int, most: int) -> int:
+    text = "DELETE FROM rate_limits WHERE key IN (SELECT key FROM rate_limits WHERE full_at_us <= ? LIMIT ?)"
+    connection.execute(text, (now, most))
+    return connection.changes()

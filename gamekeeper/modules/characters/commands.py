@@ -84,28 +84,48 @@ def create(
 
     Raises: NAME_INVALID, NAME_TAKEN, CHARACTER_SLOTS_FULL, USER_NOT_FOUND, ALREADY_EXISTS.
     """
+    row = add(ctx, None if user is None else users.alive(ctx, user), character, world_id, name)
+    return Created(row.character_id, row.name)
+
+
+def add(ctx: Context, owner: users.User | None, character: str | None, world_id: str, name: str) -> Character:
+    """Make a character of a user, or of nobody; whoever calls it touches what `create` touches.
+
+    Raises: NAME_INVALID, NAME_TAKEN, CHARACTER_SLOTS_FULL, ALREADY_EXISTS.
+    """
     read = users.read_name(name, rules.CHARACTER_NAME_POLICY)
-    owner = None if user is None else users.alive(ctx, user)
     made = ctx.create_owner("character", character)
     if owner is not None:
         _take_slot(ctx, owner.user_id, made, world_id)
     ctx.claim(rules.name_claim(world_id), read.key, made)
-    ctx.put(
-        Character(
-            character_id=made,
-            user_id=user,
-            world_id=world_id,
-            name=read.shown,
-            name_key=read.key,
-            created_at=ctx.now,
-            updated_at=ctx.now,
-            is_guest_created=owner is not None and owner.is_guest,
-        )
+    row = Character(
+        character_id=made,
+        user_id=None if owner is None else owner.user_id,
+        world_id=world_id,
+        name=read.shown,
+        name_key=read.key,
+        created_at=ctx.now,
+        updated_at=ctx.now,
+        is_guest_created=owner is not None and owner.is_guest,
     )
+    ctx.put(row)
     ctx.put(rules.first_location(made, world_id, ctx.now))
     for vital, maximum in rules.FIRST_VITALS.items():
         ctx.put(CharacterVital(made, vital, maximum, maximum))
-    return Created(made, read.shown)
+    return row
+
+
+def unlink(ctx: Context, user: str, character: str) -> None:
+    """Let a user's character belong to nobody: what it has and was, and its name, stay with it, and the slot is free.
+
+    Whoever calls it lists `Character` and `CharacterSlot` in what it touches, and sees to the sessions that play it.
+    """
+    slot = ctx.get(CharacterSlot, user, character)
+    if slot is not None:
+        ctx.delete(slot)
+    row = ctx.get(Character, character)
+    if row is not None and row.user_id == user:
+        ctx.change(row, user_id=None, updated_at=ctx.now)
 
 
 def _take_slot(ctx: Context, user: str, character: str, world_id: str) -> None:
@@ -215,7 +235,7 @@ def set_setting(ctx: Context, *, character: CharacterId, name: SettingName, valu
 
 
 @command(touches=[users.User, sessions.Session, CharacterSlot, Character], access="player")
-def enter(ctx: Context, *, user: users.UserId, session_id: Id, character: CharacterId) -> None:
+def select(ctx: Context, *, user: users.UserId, session_id: Id, character: CharacterId) -> None:
     """Play one of a user's characters in a session; another one of the session leaves.
 
     Raises: USER_NOT_FOUND, SESSION_NOT_FOUND, CHARACTER_NOT_FOUND, CHARACTER_NOT_YOURS.
@@ -230,7 +250,7 @@ def enter(ctx: Context, *, user: users.UserId, session_id: Id, character: Charac
 
 
 @command(touches=[sessions.Session], access="player")
-def leave(ctx: Context, *, user: users.UserId, session_id: Id) -> None:
+def unselect(ctx: Context, *, user: users.UserId, session_id: Id) -> None:
     """Play no character in a session any longer; the session stays open.
 
     Raises: SESSION_NOT_FOUND.

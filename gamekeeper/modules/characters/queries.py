@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, or_, select
 
-from gamekeeper.kernel.commands import belongs_to
+from gamekeeper.kernel.commands import belongings, belongs_to
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.store.schema import table
@@ -26,6 +26,8 @@ OF_USER = (
     .order_by(characters.c.character_id)
     .limit(bindparam("limit", type_=BigInteger))
 )
+
+EVER_OF_USER = select(characters).where(characters.c.user_id == bindparam("user", type_=Text)).order_by(characters.c.character_id)
 
 NAMED = select(characters).where(
     characters.c.world_id == bindparam("world", type_=Text),
@@ -112,3 +114,9 @@ async def users_of(read: Reader, character: str) -> Sequence[str]:
     """Give the user whose character it is; a deleted one is nobody's."""
     row = await read.get(Character, character)
     return () if row is None or row.tombstoned_at is not None or row.user_id is None else (row.user_id,)
+
+
+@belongings("character")
+async def characters_of(read: Reader, user: str) -> Sequence[str]:
+    """Give a user's characters in all worlds, deleted ones among them."""
+    return [row.character_id for row in await read.rows(Character, EVER_OF_USER, user=user)]

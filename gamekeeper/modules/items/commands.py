@@ -38,7 +38,7 @@ MAX_LINES = 100
 """How many different grants one command may carry."""
 
 
-class Line(Struct, frozen=True):
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
     """One item of a list to be granted."""
 
     item: ItemId

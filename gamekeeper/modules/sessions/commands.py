@@ -1,9 +1,11 @@
-"""What may be done with sessions and API keys. Tokens are made before a command runs, and told once."""
+"""What may be done with sessions. Tokens are made before a command runs, and told once."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Annotated, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from gamekeeper.errors import SecretKeyNeeded
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
@@ -12,18 +14,24 @@ from gamekeeper.kernel.workingset import Context
 from gamekeeper.modules import users
 
 from . import rules
-from .errors import AccountInactive, ApiKeyNotFound, BadCredentials, SessionNotFound, TooManyApiKeys
-from .records import ApiKey, ClientType, IpAddress, KeyName, Scopes, Session, UserAgent
+from .errors import BadCredentials, SessionNotFound
+from .queries import WITH_ENDED, UserWithEnded
+from .records import ApiKey, ClientType, IpAddress, LoginName, RefreshToken, Session, UserAgent
+from .refreshing import begin_family, forget_families
+
+UserLimit = Annotated[int, Meta(ge=1, le=100, description="how many users at most")]
 
 
 class Opened(Struct, frozen=True):
-    """A new session. The token is told here and never again."""
+    """A new session. The token is told here and never again; a refresh token only of a long-lived session."""
 
     user_id: str
     session_id: str
     token: Secret[str]
     expires_at: EpochMs
     absolute_expires_at: EpochMs
+    refresh_token: Secret[str] | None = None
+    refreshable_until: EpochMs | None = None
 
 
 class OpenedForGuest(Struct, frozen=True):
@@ -50,15 +58,14 @@ class Revoked(Struct, frozen=True):
     sessions: int
 
 
-class NewApiKey(Struct, frozen=True):
-    """A new API key. The key is told here and never again."""
+class Forgotten(Struct, frozen=True):
+    """How many rows of sessions went, and of how many users; as many users as were asked for means that there may be more."""
 
-    user_id: str
-    key_id: str
-    key: Secret[str]
+    users: int
+    sessions: int
 
 
-class _Client(Struct, frozen=True):
+class Client(Struct, frozen=True):
     """Where a session is opened from."""
 
     client_type: str
@@ -67,12 +74,14 @@ class _Client(Struct, frozen=True):
 
 
 class _Login(Struct, frozen=True):
-    """What the preparation of a login found: who it is, by which hash, the better hash to keep, and a token."""
+    """What the preparation of a login found: who it is, by which hash and address, the better hash to keep, and tokens."""
 
     user_id: str
     password_hash: str
+    email_hashes: tuple[str, ...]
     new_hash: str | None
     token: str
+    refresh_token: str | None
 
 
 class _Credentials(Protocol):
@@ -80,18 +89,24 @@ class _Credentials(Protocol):
 
     username: str
     password: str
+    long_lived: bool
 
 
-def open_for(ctx: Context, user: users.User, token: str, client: _Client) -> Opened:
-    """Open a session of a user; those over the limit end, and rows of long ended ones go."""
-    if not users.may_act(user, ctx.now):
-        raise AccountInactive(user_id=user.user_id)
+def open_for(ctx: Context, user: users.User, token: str, client: Client, *, refresh_token: str | None = None) -> Opened:
+    """Open a session of a user; those over the limit end, and rows of long ended ones go. Needs `User` and `Session` in `touches`.
+
+    With a first refresh token, by `new_refresh_token`, the session is long-lived; this needs `RefreshToken` in `touches` too.
+
+    Raises: BANNED, ACCOUNT_INACTIVE.
+    """
+    rules.refuse_inactive(user, ctx.now)
     known = list(ctx.rows(Session, user.user_id))
     for session in rules.to_forget(known, ctx.now):
         ctx.delete(session)
-    for session in rules.to_end(known, ctx.now):
+    for session in rules.to_end(ctx.settings, known, ctx.now):
         ctx.change(session, revoked_at=ctx.now)
-    expiry = rules.first_expiry(ctx.now, latest=user.guest_expires_at if user.is_guest else None)
+    latest = user.guest_expires_at if user.is_guest else None
+    expiry = rules.first_expiry(ctx.settings, ctx.now, long_lived=refresh_token is not None, latest=latest)
     row = Session(
         user_id=user.user_id,
         session_id=ctx.new_id(),
@@ -103,36 +118,77 @@ def open_for(ctx: Context, user: users.User, token: str, client: _Client) -> Ope
         client_type=client.client_type.lower(),
         ip_address=client.ip_address,
         user_agent=client.user_agent,
+        role=user.role,
+        refreshable_until=expiry.refreshable_until,
     )
     ctx.put(row)
+    if refresh_token is not None:
+        begin_family(ctx, row, refresh_token)
     ctx.change(user, last_login_at=ctx.now)
-    return Opened(row.user_id, row.session_id, token, row.expires_at, row.absolute_expires_at)
+    return Opened(
+        row.user_id, row.session_id, token, row.expires_at, row.absolute_expires_at, refresh_token, refreshable_until=row.refreshable_until
+    )
+
+
+def rotate(ctx: Context, user: users.User, session_id: str, token: str) -> Opened:
+    """Let another session go on where one was, under a new id and token; needs `User` and `Session` in `touches`.
+
+    For whatever gives a user more rights than before: who knew the token until now has nothing of it. A long-lived session becomes
+    one of the usual length.
+
+    Raises: SESSION_NOT_FOUND, BANNED, ACCOUNT_INACTIVE.
+    """
+    before = in_force(ctx, user.user_id, session_id)
+    ctx.change(before, revoked_at=ctx.now)
+    opened = open_for(ctx, user, token, Client(before.client_type, before.ip_address, before.user_agent))
+    after = in_force(ctx, user.user_id, opened.session_id)
+    ctx.change(after, character_id=before.character_id, world_id=before.world_id)
+    return opened
+
+
+def _addresses(read: Reader, text: str) -> tuple[str, ...]:
+    try:
+        return tuple(users.email_hashes(read.keys, users.canonical_email(text)))
+    except (users.EmailInvalid, SecretKeyNeeded):
+        return ()
 
 
 async def _checked(read: Reader, arguments: _Credentials) -> Prepared:
-    user = await users.named(read, arguments.username)
-    stored = None if user is None else user.password_hash
+    # No name holds an @.
+    by_email = "@" in arguments.username
+    user = await (users.by_email if by_email else users.named)(read, arguments.username)
+    stored, cost = None if user is None else user.password_hash, users.password_cost(read)
     # The work is done for unknown names too: the time of an answer tells nobody which names exist.
-    if not await users.verify_password(stored, arguments.password) or user is None or stored is None:
+    if not await users.verify_password(stored, arguments.password, cost) or user is None or stored is None:
         raise BadCredentials
-    new_hash = await users.hash_password(arguments.password) if users.outdated(stored) else None
-    found = _Login(user.user_id, stored, new_hash, rules.new_token(rules.SESSION_PREFIX))
+    new_hash = await users.hash_password(arguments.password, cost) if users.outdated(stored, cost) else None
+    found = _Login(
+        user_id=user.user_id,
+        password_hash=stored,
+        email_hashes=_addresses(read, arguments.username) if by_email else (),
+        new_hash=new_hash,
+        token=rules.new_token(rules.SESSION_PREFIX),
+        refresh_token=rules.new_refresh_token() if arguments.long_lived else None,
+    )
     return Prepared(found=found, owners=(user.user_id,))
 
 
-@command(touches=[users.User, Session], prepare=_checked, access="public")
+@command(touches=[users.User, Session, RefreshToken], prepare=_checked, access="public")
 def login(
     ctx: Context,
     *,
-    username: Personal[users.Username],
+    username: Personal[LoginName],
     password: users.GivenPassword,
+    long_lived: bool = False,
     client_type: ClientType = "unknown",
     ip_address: IpAddress | None = None,
     user_agent: UserAgent | None = None,
 ) -> Opened:
-    """Open a session for who knows a user's name and password.
+    """Open a session for who knows a user's name, or verified e-mail address, and password.
 
-    Raises: BAD_CREDENTIALS, ACCOUNT_INACTIVE, BUSY.
+    A `long_lived` one is for programs on somebody's own machine: its token is good for 15 minutes and is renewed by `refresh`.
+
+    Raises: BAD_CREDENTIALS, BANNED, ACCOUNT_INACTIVE, BUSY.
     """
     login: _Login = ctx.found
     user = ctx.get(users.User, login.user_id)
@@ -141,7 +197,11 @@ def login(
         raise BadCredentials
     if login.new_hash is not None:
         user = ctx.change(user, password_hash=login.new_hash)
-    return open_for(ctx, user, login.token, _Client(client_type, ip_address, user_agent))
+    if login.email_hashes:
+        if not user.email_verified or user.email_hash not in login.email_hashes:
+            raise BadCredentials
+        user = users.renew_email(ctx, user, login.email_hashes[0])
+    return open_for(ctx, user, login.token, Client(client_type, ip_address, user_agent), refresh_token=login.refresh_token)
 
 
 async def _token(_read: Reader, _arguments: object) -> Prepared:
@@ -159,9 +219,11 @@ def open_session(
 ) -> Opened:
     """Open a session for a user whom the caller knows already, by a linked account or a console.
 
-    Raises: USER_NOT_FOUND, ACCOUNT_INACTIVE.
+    Raises: USER_NOT_FOUND, BANNED, ACCOUNT_INACTIVE, ROLE_TOO_LOW.
     """
-    return open_for(ctx, users.alive(ctx, user), ctx.found, _Client(client_type, ip_address, user_agent))
+    row = users.alive(ctx, user)
+    users.refuse_game_server(ctx, row)
+    return open_for(ctx, row, ctx.found, Client(client_type, ip_address, user_agent))
 
 
 async def _guest(read: Reader, _arguments: object) -> Prepared:
@@ -183,7 +245,7 @@ def guest_session(
     """
     name, token = ctx.found
     guest = users.add_guest(ctx, user, name)
-    opened = open_for(ctx, guest, token, _Client(client_type, ip_address, user_agent))
+    opened = open_for(ctx, guest, token, Client(client_type, ip_address, user_agent))
     return OpenedForGuest(
         user_id=guest.user_id,
         username=guest.username,
@@ -206,15 +268,47 @@ def in_force(ctx: Context, user: str, session_id: str) -> Session:
     return session
 
 
+class _Standing(Protocol):
+    """The argument of `require_standing` that its preparation needs."""
+
+    user: str
+
+
+async def _standing(_read: Reader, arguments: _Standing) -> Prepared:
+    return Prepared(owners=(arguments.user,))
+
+
+# The user is no owner argument: one names who acts, and a user may be leased elsewhere while their character acts here.
+@command(touches=[users.User, Session], prepare=_standing)
+def require_standing(ctx: Context, *, user: Id, session_id: Id | None = None) -> None:
+    """Refuse whatever is done together with it when a user may not act, or the session has ended; nothing is changed.
+
+    A server puts it before its players' commands: then none of them is committed after a ban, a kick or a logout is.
+
+    Raises: OWNER_NOT_FOUND, USER_NOT_FOUND, BANNED, ACCOUNT_INACTIVE, SESSION_NOT_FOUND.
+    """
+    row = ctx.get(users.User, user) if ctx.owner(user).kind == "user" else None
+    if row is None:
+        raise users.UserNotFound(id=user)
+    rules.refuse_inactive(row, ctx.now)
+    if session_id is None:
+        return
+    session = in_force(ctx, user, session_id)
+    if rules.is_void(session, row):
+        raise SessionNotFound(id=session_id)
+
+
 @command(touches=[Session])
 def touch(ctx: Context, *, user: users.UserId, session_id: Id) -> Touched:
     """Note activity and let the session last on from it; within a minute of the last time nothing is written.
+
+    A long-lived session does not last on by activity: it is refreshed.
 
     Raises: SESSION_NOT_FOUND.
     """
     session = in_force(ctx, user, session_id)
     if rules.touch_is_due(session.last_activity_at, ctx.now):
-        session = ctx.change(session, last_activity_at=ctx.now, expires_at=rules.slide(ctx.now, session.absolute_expires_at))
+        session = ctx.change(session, last_activity_at=ctx.now, expires_at=rules.expiry_after_use(ctx.settings, session, ctx.now))
     return Touched(session.expires_at)
 
 
@@ -227,66 +321,78 @@ def revoke(ctx: Context, *, user: users.UserId, session_id: Id) -> Revoked:
     session = ctx.get(Session, user, session_id)
     if session is None:
         raise SessionNotFound(id=session_id)
-    if not rules.is_open(session, ctx.now):
-        return Revoked(0)
-    ctx.change(session, revoked_at=ctx.now)
-    return Revoked(1)
+    return Revoked(_end(ctx, [session]))
 
 
 @command(touches=[Session], access="player")
 def revoke_all(ctx: Context, *, user: users.UserId, but: Id | None = None) -> Revoked:
     """End all sessions of a user at once, but for one to be kept."""
-    ending = [one for one in ctx.rows(Session, user) if one.session_id != but and rules.is_open(one, ctx.now)]
-    for session in ending:
+    return Revoked(end_all(ctx, user, but=but))
+
+
+def end_all(ctx: Context, user: str, *, but: str | None = None) -> int:
+    """End the sessions of a user and say how many; whoever calls it lists `Session` in what it touches."""
+    return _end(ctx, [one for one in ctx.rows(Session, user) if one.session_id != but])
+
+
+def _end(ctx: Context, ending: Sequence[Session]) -> int:
+    alive = [one for one in ending if rules.is_alive(one, ctx.now)]
+    for session in alive:
         ctx.change(session, revoked_at=ctx.now)
-    return Revoked(len(ending))
+    return len(alive)
 
 
-async def _key(_read: Reader, _arguments: object) -> Prepared:
-    return Prepared(found=rules.new_token(rules.API_KEY_PREFIX))
+@command(touches=[users.User, Session], prepare=users.with_actor, access="moderator")
+def kick(ctx: Context, *, user: users.UserId, session_id: Id | None = None) -> Revoked:
+    """End a session of a user of a lower role, or all of them, at once; the user may log in again.
 
-
-@command(touches=[users.User, ApiKey], prepare=_key, access="operator")
-def create_key(ctx: Context, *, user: users.UserId, name: KeyName, scopes: Scopes) -> NewApiKey:
-    """Make an API key that is good for its scopes while its owner's account is.
-
-    Raises: USER_NOT_FOUND, TOO_MANY_API_KEYS.
+    Raises: USER_NOT_FOUND, ROLE_TOO_LOW, SESSION_NOT_FOUND.
     """
-    users.alive(ctx, user)
-    known = list(ctx.rows(ApiKey, user))
-    if sum(one.revoked_at is None for one in known) >= rules.MAX_API_KEYS:
-        raise TooManyApiKeys(limit=rules.MAX_API_KEYS)
-    for key in rules.keys_to_forget(known):
-        ctx.delete(key)
-    made = ApiKey(user, ctx.new_id(), name, rules.token_hash(ctx.found), sorted(set(scopes)), ctx.now)
-    ctx.put(made)
-    return NewApiKey(user, made.key_id, ctx.found)
+    users.require_authority(ctx, users.alive(ctx, user), "moderator")
+    if session_id is None:
+        return Revoked(end_all(ctx, user))
+    session = ctx.get(Session, user, session_id)
+    if session is None:
+        raise SessionNotFound(id=session_id)
+    return Revoked(_end(ctx, [session]))
 
 
-@command(touches=[ApiKey])
-def touch_key(ctx: Context, *, user: users.UserId, key_id: Id) -> None:
-    """Note that an API key was used; within a minute of the last time nothing is written.
-
-    Raises: API_KEY_NOT_FOUND.
-    """
-    key = _known_key(ctx, user, key_id)
-    if key.revoked_at is None and rules.touch_is_due(key.last_used_at, ctx.now):
-        ctx.change(key, last_used_at=ctx.now)
+# Forgetting
 
 
-@command(touches=[ApiKey], access="operator")
-def revoke_key(ctx: Context, *, user: users.UserId, key_id: Id) -> None:
-    """End an API key at once; one that was revoked already stays as it is.
-
-    Raises: API_KEY_NOT_FOUND.
-    """
-    key = _known_key(ctx, user, key_id)
-    if key.revoked_at is None:
-        ctx.change(key, revoked_at=ctx.now)
+def forget_all(ctx: Context, user: str) -> int:
+    """Delete all sessions and API keys of a user who leaves, and say how many; needs `Session`, `RefreshToken`, `ApiKey` in `touches`."""
+    rows = [*ctx.rows(Session, user), *ctx.rows(RefreshToken, user), *ctx.rows(ApiKey, user)]
+    for row in rows:
+        ctx.delete(row)
+    return sum(not isinstance(row, RefreshToken) for row in rows)
 
 
-def _known_key(ctx: Context, user: str, key_id: str) -> ApiKey:
-    key = ctx.get(ApiKey, user, key_id)
-    if key is None:
-        raise ApiKeyNotFound(id=key_id)
-    return key
+@command(touches=[Session, RefreshToken, ApiKey], access="operator")
+def forget(ctx: Context, *, user: users.UserId) -> None:
+    """Delete all sessions and API keys of a user who is erased, with the addresses that they came from."""
+    forget_all(ctx, user)
+
+
+class _Many(Protocol):
+    """The argument of `forget_ended` that its preparation needs."""
+
+    limit: int
+
+
+async def _with_ended(read: Reader, arguments: _Many) -> Prepared:
+    before = read.now_ms() - rules.KEPT_DAYS * rules.DAY
+    found = tuple([one.user_id for one in await read.rows(UserWithEnded, WITH_ENDED, before=before, limit=arguments.limit)])
+    return Prepared(found=found, owners=found)
+
+
+@command(touches=[Session, RefreshToken], prepare=_with_ended, access="operator")
+def forget_ended(ctx: Context, *, limit: UserLimit = 100, dry_run: bool = False) -> Forgotten:
+    """Delete sessions whose time was over 30 days ago, of so many users at the most; a dry run only counts them."""
+    gone = [one for user in ctx.found for one in ctx.rows(Session, user) if rules.ended_long_ago(one, ctx.now)]
+    if not dry_run:
+        for session in gone:
+            ctx.delete(session)
+        for user in ctx.found:
+            forget_families(ctx, user)
+    return Forgotten(users=len({one.user_id for one in gone}), sessions=len(gone))

@@ -18,6 +18,13 @@ class AccountInactive(GameError):
     user_id: str
 
 
+class RefreshTokenInvalid(GameError):
+    """The refresh token is unknown, or its session has ended."""
+
+    code = "REFRESH_TOKEN_INVALID"
+    kind = Kind.UNAUTHENTICATED
+
+
 class SessionNotFound(GameError):
     """There is no such session, or it has ended."""
 

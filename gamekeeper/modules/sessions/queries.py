@@ -12,11 +12,12 @@ from gamekeeper.kernel.store.schema import table
 from gamekeeper.modules import users
 
 from . import rules
-from .records import ApiKey, ClientType, KeyName, Scopes, Session
+from .records import ApiKey, ClientType, KeyName, RefreshToken, Scopes, Session
 
 Token = Secret[Annotated[str, Meta(max_length=rules.MAX_TOKEN)]]
 
 sessions = table(Session)
+refresh_tokens = table(RefreshToken)
 api_keys = table(ApiKey)
 accounts = table(users.User)
 
@@ -26,6 +27,7 @@ USABLE = (
     accounts.c.is_active,
     accounts.c.tombstoned_at.is_(None),
     or_(accounts.c.guest_expires_at.is_(None), accounts.c.guest_expires_at > NOW),
+    or_(accounts.c.banned_until.is_(None), accounts.c.banned_until <= NOW),
 )
 
 BY_TOKEN = (
@@ -43,6 +45,7 @@ BY_TOKEN = (
         sessions.c.last_activity_at,
         sessions.c.expires_at,
         sessions.c.absolute_expires_at,
+        sessions.c.role.label("first_role"),
     )
     .join_from(sessions, accounts, accounts.c.user_id == sessions.c.user_id)
     .where(
@@ -50,6 +53,8 @@ BY_TOKEN = (
         sessions.c.revoked_at.is_(None),
         sessions.c.expires_at > NOW,
         sessions.c.absolute_expires_at > NOW,
+        # A new password ends all sessions that were opened up to then, but for one that may be kept.
+        or_(sessions.c.created_at > accounts.c.sessions_valid_from, sessions.c.session_id == accounts.c.kept_session_id),
         *USABLE,
     )
 )
@@ -57,7 +62,22 @@ BY_TOKEN = (
 BY_KEY = (
     select(api_keys)
     .join_from(api_keys, accounts, accounts.c.user_id == api_keys.c.user_id)
-    .where(api_keys.c.key_hash == HASH, api_keys.c.revoked_at.is_(None), *USABLE)
+    .where(
+        api_keys.c.key_hash == HASH,
+        api_keys.c.revoked_at.is_(None),
+        or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > NOW),
+        *USABLE,
+    )
+)
+
+BY_FAMILY = select(refresh_tokens).where(refresh_tokens.c.family_hash == HASH)
+
+BEFORE = bindparam("before", type_=BigInteger)
+WITH_ENDED = (
+    select(sessions.c.user_id)
+    .where(sessions.c.expires_at < BEFORE, or_(sessions.c.refreshable_until.is_(None), sessions.c.refreshable_until < BEFORE))
+    .distinct()
+    .limit(bindparam("limit", type_=BigInteger))
 )
 
 
@@ -79,8 +99,20 @@ class SessionView(Struct, frozen=True):
     absolute_expires_at: EpochMs
 
 
+class _Found(SessionView, frozen=True):
+    """The same with the role that the user had when the session began."""
+
+    first_role: users.Role
+
+
+class UserWithEnded(Struct, frozen=True):
+    """A user who has sessions whose time was over long ago."""
+
+    user_id: str
+
+
 class OwnSession(Struct, frozen=True):
-    """A session in force, as its user may see it."""
+    """A session that can be used, or refreshed, as its user may see it."""
 
     session_id: str
     client_type: ClientType
@@ -91,6 +123,7 @@ class OwnSession(Struct, frozen=True):
     created_at: EpochMs
     last_activity_at: EpochMs
     expires_at: EpochMs
+    refreshable_until: EpochMs | None
 
 
 class ApiKeyView(Struct, frozen=True):
@@ -103,12 +136,20 @@ class ApiKeyView(Struct, frozen=True):
     created_at: EpochMs
     last_used_at: EpochMs | None
     revoked_at: EpochMs | None
+    expires_at: EpochMs | None
 
 
 @query(access="server")
 async def by_token(read: Reader, *, token: Token) -> SessionView | None:
-    """Give the session of a token; None when it has ended or its user may not act."""
-    return await read.one(SessionView, BY_TOKEN, hash=rules.token_hash(token), now=read.now_ms())
+    """Give the session of a token; None when it has ended or its user may not act.
+
+    Its role is the lower one of the user's role now and the one when the session began: less counts at once, more from the next login.
+    """
+    found = await read.one(_Found, BY_TOKEN, hash=rules.token_hash(token), now=read.now_ms())
+    if found is None:
+        return None
+    values = {name: getattr(found, name) for name in SessionView.__struct_fields__}
+    return SessionView(**{**values, "role": rules.lower_role(found.role, found.first_role)})
 
 
 @query(access="server")
@@ -120,11 +161,15 @@ async def by_key(read: Reader, *, key: Token) -> ApiKeyView | None:
 
 @query(access="player")
 async def list_sessions(read: Reader, *, user: users.UserId) -> list[OwnSession]:
-    """List a user's open sessions, the last used one first."""
-    now = read.now_ms()
-    rows = sorted(await read.all(Session, user), key=lambda one: one.last_activity_at, reverse=True)
-    names = OwnSession.__struct_fields__
-    return [OwnSession(**{name: getattr(one, name) for name in names}) for one in rows if rules.is_open(one, now)]
+    """List a user's sessions that can be used or refreshed, the last used one first."""
+    loaded = await read.load(user, users.User, Session)
+    owner = None if loaded is None else loaded.one(users.User)
+    if loaded is None or owner is None:
+        return []
+    now, names = read.now_ms(), OwnSession.__struct_fields__
+    rows = [one for one in loaded.rows(Session) if rules.is_alive(one, now) and not rules.is_void(one, owner)]
+    rows.sort(key=lambda one: one.last_activity_at, reverse=True)
+    return [OwnSession(**{name: getattr(one, name) for name in names}) for one in rows]
 
 
 @query(access="operator")
@@ -134,4 +179,4 @@ async def list_keys(read: Reader, *, user: users.UserId) -> list[ApiKeyView]:
 
 
 def _key_view(row: ApiKey) -> ApiKeyView:
-    return ApiKeyView(row.user_id, row.key_id, row.name, row.scopes, row.created_at, row.last_used_at, row.revoked_at)
+    return ApiKeyView(row.user_id, row.key_id, row.name, row.scopes, row.created_at, row.last_used_at, row.revoked_at, row.expires_at)

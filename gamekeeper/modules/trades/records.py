@@ -22,7 +22,7 @@ Offer = Annotated[list[dict[str, Any]], JSON]
 """What one side offers, each as an `OfferedItem` with what was found in the slot."""
 
 
-class OfferedItem(Struct, frozen=True):
+class OfferedItem(Struct, frozen=True, forbid_unknown_fields=True):
     """Some of what lies in one slot of the one who offers it."""
 
     slot: items.Slot

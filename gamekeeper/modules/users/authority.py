@@ -13,6 +13,9 @@ from .records import Role, User
 PLAYER: Final = "player:"
 """The beginning of the actor that stands for a user; what follows is the user's id."""
 
+SERVER: Final = "server:"
+"""The beginning of the actor that stands for a game server; what follows is its key's id."""
+
 
 def acting_user(actor: str) -> str | None:
     """Give the user that an actor is; None for operators, game servers and the embedding program.
@@ -21,6 +24,15 @@ def acting_user(actor: str) -> str | None:
     ('u1', None)
     """
     return actor.removeprefix(PLAYER) if actor.startswith(PLAYER) else None
+
+
+def refuse_game_server(ctx: Context, target: User) -> None:
+    """Refuse a game server that would act in the name of staff: its key opens what game servers may do, and no more.
+
+    Raises: ROLE_TOO_LOW.
+    """
+    if ctx.actor.startswith(SERVER) and rules.rank(target.role) >= rules.rank("moderator"):
+        raise RoleTooLow(needed=target.role)
 
 
 async def with_actor(read: Reader, _arguments: object) -> Prepared:

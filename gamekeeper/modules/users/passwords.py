@@ -1,28 +1,33 @@
-"""Passwords: hashed and checked in a few threads, because either takes tens of milliseconds and 19 MiB."""
+"""Passwords: judged, hashed and checked; the last two in a few threads, for either takes tens of milliseconds and 19 MiB."""
 
 import asyncio
 import os
+import string
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from importlib.resources import files
 from typing import Annotated, Final, ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from gamekeeper.errors import Busy
+from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.records import Secret
+
+from .errors import PasswordRefused
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-MEMORY_KIB: Final = 19 * 1024
-PASSES: Final = 2
 LANES: Final = 1
 MIN_PASSWORD: Final = 8
-MAX_PASSWORD: Final = 256
+MAX_PASSWORD: Final = 128
+MAX_BYTES: Final = 1024
+"""How long a password may be as it is hashed; more is refused before any work, and nothing is ever cut off."""
 MAX_WAITING: Final = 64
 """How many passwords may wait for a thread before a caller is told to come back."""
 RETRY_SECONDS: Final = 1.0
@@ -32,30 +37,106 @@ Password = Secret[Annotated[str, Meta(min_length=MIN_PASSWORD, max_length=MAX_PA
 GivenPassword = Secret[Annotated[str, Meta(max_length=MAX_PASSWORD)]]
 """A password that somebody claims to know."""
 
-_HASHER: Final = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
 _THREADS: Final = ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="gamekeeper-password")
 _waiting = 0
 
 
-async def hash_password(password: str) -> str:
+class Cost(Struct, frozen=True):
+    """What hashing one password takes; the least is what OWASP asks of Argon2id."""
+
+    memory_kib: int = 19 * 1024
+    passes: int = 2
+
+
+LEAST: Final = Cost()
+
+
+def password_cost(read: Reader) -> Cost:
+    """Give what the operator lets a password cost."""
+    return Cost(read.settings.password_memory_kib, read.settings.password_passes)
+
+
+# Rules
+
+_LEET: Final = str.maketrans("@013$5!7", "aoiessit")
+_TAIL: Final = string.digits + string.punctuation
+_RUNS: Final = (
+    "01234567890123456789",
+    "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+    "qwertyuiopasdfghjklzxcvbnm",
+    "qwertzuiopasdfghjklyxcvbnm",
+    "azertyuiopqsdfghjklmwxcvbn",
+)
+
+
+def check_password(password: str, username: str) -> None:
+    """Refuse a password that is among the first to be tried.
+
+    Raises: PASSWORD_REFUSED.
+    """
+    plain = _plain(password).decode("utf-8", "surrogatepass")
+    if len(plain) < MIN_PASSWORD:
+        raise PasswordRefused(problem="too_short")
+    bare = username.casefold().strip(_TAIL) or username
+    if bare in (plain, plain.casefold().strip(_TAIL)):
+        raise PasswordRefused(problem="like_name")
+    if is_common(plain):
+        raise PasswordRefused(problem="common")
+
+
+def is_common(password: str) -> bool:
+    """Say whether a password is a common one, whatever its case, its look-alike signs, and the digits and signs at its end.
+
+    >>> is_common("P@ssw0rd2024!"), is_common("aaaaaaaab"), is_common("23456789"), is_common("correct horse battery")
+    (True, True, True, False)
+    """
+    text = password.casefold()
+    if len(set(text)) <= 2 or any(text in run or text in run[::-1] for run in _RUNS):
+        return True
+    bare = text.rstrip(_TAIL)
+    return any(one in common_passwords() for one in (text, bare, text.translate(_LEET), bare.translate(_LEET)))
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """Give the passwords that are tried first, in lower case."""
+    return frozenset(files(__package__).joinpath("common_passwords.txt").read_text(encoding="utf-8").split())
+
+
+def _plain(password: str) -> bytes:
+    # The same keys give other code points on other systems; NFKC makes them one password again.
+    plain = unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+    if len(plain) > MAX_BYTES:
+        raise PasswordRefused(problem="too_long")
+    return plain
+
+
+# Hashes
+
+
+async def hash_password(password: str, cost: Cost = LEAST) -> str:
     """Give the Argon2id hash of a password, with its parameters and salt in it.
 
-    Raises: BUSY.
+    Raises: PASSWORD_REFUSED when it is too long, BUSY.
     """
-    return await _in_thread(_hash, password)
+    return await _in_thread(_hasher(cost).hash, _plain(password))
 
 
-async def verify_password(stored: str | None, password: str) -> bool:
+async def verify_password(stored: str | None, password: str, cost: Cost = LEAST) -> bool:
     """Say whether a password belongs to a stored hash; without one the work is the same and the answer no.
 
     Raises: BUSY.
     """
-    return await _in_thread(_verify, stored, password)
+    try:
+        plain = _plain(password)
+    except PasswordRefused:
+        return False
+    return await _in_thread(_verify, stored, plain, cost)
 
 
-def outdated(stored: str) -> bool:
+def outdated(stored: str, cost: Cost = LEAST) -> bool:
     """Say whether a hash was made with other parameters than today's."""
-    return _HASHER.check_needs_rehash(stored)
+    return _hasher(cost).check_needs_rehash(stored)
 
 
 async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -69,24 +150,20 @@ async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
         _waiting -= 1
 
 
-def _plain(password: str) -> bytes:
-    # The same keys give other code points on other systems; NFKC makes them one password again.
-    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+@cache
+def _hasher(cost: Cost) -> PasswordHasher:
+    return PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=LANES)
 
 
-def _hash(password: str) -> str:
-    return _HASHER.hash(_plain(password))
-
-
-def _verify(stored: str | None, password: str) -> bool:
+def _verify(stored: str | None, plain: bytes, cost: Cost) -> bool:
     try:
-        matches = _HASHER.verify(stored or _nobodys_hash(), _plain(password))
+        matches = _hasher(cost).verify(stored or _nobodys_hash(cost), plain)
     except (VerificationError, InvalidHashError):
         return False
     return matches and stored is not None
 
 
 @cache
-def _nobodys_hash() -> str:
+def _nobodys_hash(cost: Cost) -> str:
     """What a password is compared with when there is no account, so that both answers take as long."""
-    return _HASHER.hash(os.urandom(32))
+    return _hasher(cost).hash(os.urandom(32))

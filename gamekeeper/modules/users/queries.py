@@ -1,7 +1,7 @@
 """What may be asked of users. No answer holds a password's hash."""
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, or_, select
+from sqlalchemy import BigInteger, Text, bindparam, select
 
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import EpochMs, Personal
@@ -9,7 +9,7 @@ from gamekeeper.kernel.store.schema import claims, table
 
 from . import rules
 from .errors import UserNotFound
-from .records import AccountOrigin, Role, TimeZone, User, UserId, Username
+from .records import AccountOrigin, Role, TimeZone, User, UserId, Username, Verification
 
 users = table(User)
 
@@ -23,16 +23,38 @@ NAMED = (
     .where(claims.c.kind == bindparam("claim", type_=Text), claims.c.key == bindparam("key", type_=Text), users.c.tombstoned_at.is_(None))
 )
 
-PREFIX = bindparam("prefix", type_=Text)
-BEGINNING = func.substr(users.c.username_key, literal_column("1"), func.length(PREFIX))
-
 PAGE = (
     select(users)
-    .where(
-        users.c.user_id > bindparam("after", type_=Text),
-        or_(bindparam("none", type_=Text) == PREFIX, BEGINNING == PREFIX),
-    )
+    .where(users.c.user_id > bindparam("after", type_=Text))
     .order_by(users.c.user_id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+# Texts are ordered by code point on both engines, so that a range of the index holds all that begin alike.
+BEGINNING_ALIKE = PAGE.where(users.c.username_key >= bindparam("prefix", type_=Text), users.c.username_key < bindparam("end", type_=Text))
+LAST_CHARACTER = "\U0010ffff"
+"""Sorts behind whatever a name may go on with."""
+
+verifications = table(Verification)
+
+BY_TOKEN = select(verifications).where(verifications.c.value_hash == bindparam("hash", type_=Text))
+
+HELD_LONG = (
+    select(claims.c.key, claims.c.owner_id)
+    .join_from(users, claims, claims.c.owner_id == users.c.user_id)
+    .where(claims.c.kind == bindparam("claim", type_=Text), users.c.tombstoned_at <= bindparam("before", type_=BigInteger))
+    .order_by(users.c.user_id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+DUE = (
+    select(users.c.user_id)
+    .where(
+        users.c.deletion_requested_at.is_not(None),
+        users.c.deletion_requested_at <= bindparam("before", type_=BigInteger),
+        users.c.tombstoned_at.is_(None),
+    )
+    .order_by(users.c.deletion_requested_at)
     .limit(bindparam("limit", type_=BigInteger))
 )
 
@@ -57,6 +79,19 @@ class UserView(Struct, frozen=True):
     last_login_at: EpochMs | None
     deletion_requested_at: EpochMs | None
     tombstoned_at: EpochMs | None
+
+
+class HeldName(Struct, frozen=True):
+    """A name that is kept from being taken, and whose it was."""
+
+    key: str
+    user_id: str
+
+
+class Leaving(Struct, frozen=True):
+    """A user who may be erased."""
+
+    user_id: str
 
 
 def view(user: User) -> UserView:
@@ -99,5 +134,20 @@ async def list_users(
     if key is None:
         return Page([])
     (after,) = read_cursor(cursor, str) or ("",)
-    rows = await read.rows(User, PAGE, after=after, prefix=key, none="", limit=limit + 1)
+    if key:
+        rows = await read.rows(User, BEGINNING_ALIKE, after=after, prefix=key, end=key + LAST_CHARACTER, limit=limit + 1)
+    else:
+        rows = await read.rows(User, PAGE, after=after, limit=limit + 1)
     return Page([view(row) for row in rows[:limit]], write_cursor([rows[limit - 1].user_id]) if len(rows) > limit else None)
+
+
+async def is_held(read: Reader, username_key: str) -> bool:
+    """Say whether a name is held for a user who leaves or was erased."""
+    keys = rules.held_keys(read.keys, username_key)
+    return any([await read.scalar(CLAIM_HOLDER, claim=rules.HELD_CLAIM, key=key) is not None for key in keys])
+
+
+@query(access="operator")
+async def list_due_for_erasure(read: Reader, *, limit: PageLimit = 50) -> list[Leaving]:
+    """List users whose time of grace is over, those who asked first before the others; erasing them takes them off the list."""
+    return await read.rows(Leaving, DUE, before=read.now_ms() - rules.GRACE_DAYS * rules.DAY, limit=limit)

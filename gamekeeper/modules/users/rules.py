@@ -1,14 +1,21 @@
-"""Rules for names, expiry and time zones; names of characters follow the same ones under another policy."""
+"""Rules for names, tokens, expiry and time zones; names of characters follow the same ones under another policy."""
 
+import hashlib
+import secrets
 import unicodedata
 import zoneinfo
+from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
 from msgspec import Struct
 
-from .errors import NameInvalid
-from .records import Role, User
+from gamekeeper.errors import SecretKeyNeeded
+from gamekeeper.kernel.keyring import KeyRing
+from gamekeeper.kernel.records import MAX_INTEGER
+
+from .errors import Banned, NameInvalid
+from .records import Purpose, Role, User, Verification
 
 GUEST_HOURS: Final = 24
 """How long a guest account lasts."""
@@ -16,6 +23,10 @@ GUEST_DIGITS: Final = 5
 GUEST_PREFIX: Final = "guest_"
 USERNAME_CLAIM: Final = "username"
 """The kind of claim that makes user names unique."""
+HELD_CLAIM: Final = "username_held"
+"""The kind of claim that keeps the name of who leaves from being taken; its key tells nobody the name."""
+EMAIL_CLAIM: Final = "email"
+"""The kind of claim that makes verified e-mail addresses unique."""
 
 MAX_MARKS: Final = 2
 """How many combining marks may follow one letter."""
@@ -193,6 +204,9 @@ RESERVED: Final = frozenset(
 
 USERNAME_POLICY: Final = NamePolicy(shortest=3, longest=32, punctuation="_-.", reserved=RESERVED, reserved_prefix=fold(GUEST_PREFIX))
 
+SHOWN_NAME_POLICY: Final = NamePolicy(shortest=1, longest=128, punctuation=" _-.,'", reserved=RESERVED)
+"""For the name beside the user name, which is not unique."""
+
 
 @cache
 def time_zones() -> frozenset[str]:
@@ -205,9 +219,27 @@ def guest_is_over(user: User, now: int) -> bool:
     return user.is_guest and user.guest_expires_at is not None and user.guest_expires_at <= now
 
 
+FOR_EVER: Final = MAX_INTEGER
+"""When a ban without an end would end."""
+
+
 def may_act(user: User, now: int) -> bool:
-    """Say whether the account may be used: active, not deleted, and no guest whose time has passed."""
-    return user.is_active and user.tombstoned_at is None and not guest_is_over(user, now)
+    """Say whether the account may be used: active, not deleted, not banned, and no guest whose time has passed."""
+    return user.is_active and user.tombstoned_at is None and not guest_is_over(user, now) and not is_banned(user, now)
+
+
+def is_banned(user: User, now: int) -> bool:
+    """Say whether a ban is in force; it ends by itself, without anybody's doing."""
+    return user.banned_until is not None and user.banned_until > now
+
+
+def refuse_banned(user: User, now: int) -> None:
+    """Tell the banned so; only for who has proved to be that user: to others it would tell that there is such an account.
+
+    Raises: BANNED.
+    """
+    if is_banned(user, now):
+        raise Banned(until=None if user.banned_until == FOR_EVER else user.banned_until)
 
 
 ROLES: Final[tuple[Role, ...]] = ("player", "worldbuilder", "moderator", "admin", "superuser")
@@ -221,3 +253,76 @@ def rank(role: Role) -> int:
     True
     """
     return ROLES.index(role)
+
+
+# Tokens
+
+VERIFICATION_PREFIX: Final = "gkv_"
+TOKEN_BYTES: Final = 32
+MAX_TOKEN: Final = 128
+EMAIL_HOURS: Final = 24
+"""How long the token that verifies an e-mail address is good."""
+RESET_HOURS: Final = 1
+"""How long the token that resets a password is good."""
+MAX_OPEN: Final = 3
+"""Tokens for one purpose that may wait to be used: nobody's mailbox is flooded through us."""
+
+
+def new_token() -> str:
+    """Make 256 random bits, with a prefix by which scanners recognise a leaked one.
+
+    >>> new_token().startswith("gkv_"), len(new_token())
+    (True, 47)
+    """
+    return VERIFICATION_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def token_hash(token: str) -> str:
+    """Give what is stored of a token. No salt and no slow hash: there is nothing to guess among 2**256.
+
+    >>> token_hash("gkv_x")[:8]
+    'ecf0dc02'
+    """
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def waits(one: Verification, purpose: Purpose, now: int) -> bool:
+    """Say whether a token may still be used for a purpose."""
+    return one.purpose == purpose and one.used_at is None and now < one.expires_at
+
+
+def may_have_another(known: Iterable[Verification], purpose: Purpose, now: int) -> bool:
+    """Say whether one more token may be sent."""
+    return sum(waits(one, purpose, now) for one in known) < MAX_OPEN
+
+
+# Leaving
+
+GRACE_DAYS: Final = 30
+"""How long somebody who wants to be forgotten may think better of it."""
+HELD_DAYS: Final = 90
+"""How long nobody else may have the name of a user who was erased."""
+DAY: Final = 86_400_000
+
+
+def erasure_due_at(user: User) -> int | None:
+    """Give when a user may be erased; None for one who did not ask for it."""
+    return None if user.deletion_requested_at is None else user.deletion_requested_at + GRACE_DAYS * DAY
+
+
+def tombstone_name(user: str) -> str:
+    """Give the name that an erased user is shown under: one that tells nothing, not even a part of an id that may be a name.
+
+    >>> tombstone_name("ada")
+    'deleted_fdee430d40bd57de'
+    """
+    return f"deleted_{hashlib.sha256(user.encode()).hexdigest()[:16]}"
+
+
+def held_keys(keys: KeyRing, username_key: str) -> list[str]:
+    """Give what may stand for a name that is held, the one to make first. Without a key of the keep it is a plain digest."""
+    plain = f"plain:{hashlib.sha256(username_key.encode()).hexdigest()}"
+    try:
+        return [*keys.fingerprints(HELD_CLAIM, username_key), plain]
+    except SecretKeyNeeded:
+        return [plain]

@@ -80,7 +80,7 @@ async def index(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """One character, or the next entries of its timeline."""
     if wants_part(request):
-        return page(request, "timeline_part.html", **await _timeline(request, id_of(request)))
+        return page(request, "timeline_part.html", **await timeline_of(request, id_of(request)))
     return await answer(request, new_drafts(request))
 
 
@@ -95,7 +95,7 @@ async def answer(request: Request, drafts: dict[str, Draft], status: int = 200) 
     sheet = await read_sheet(keep, id)
     traded = await keep.ask(trades.of_character(character=id, limit=TRADES))
     others = {owner for one in traded.items for owner in (one.initiator_id, one.receiver_id)}
-    timeline = await _timeline(request, id, others | ({sheet.character.user_id} if sheet.character.user_id else set()))
+    timeline = await timeline_of(request, id, others | ({sheet.character.user_id} if sheet.character.user_id else set()))
     return page(
         request,
         "character.html",
@@ -116,7 +116,8 @@ GRANTABLE: Final = ("inventory", "pouch", "bank:0")
 """Where an operator puts things, and takes them from."""
 
 
-async def _timeline(request: Request, id: str, others: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+async def timeline_of(request: Request, id: str, others: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+    """What the templates of a timeline want: some entries of an owner, and the names of all who stand in them."""
     keep, command = keep_of(request), word(request, "command")
     found: Page[history.HistoryEntry] = await keep.ask(
         history.timeline(owner=id, limit=ENTRIES, cursor=word(request, "cursor") or None, command=command or None)
@@ -134,7 +135,7 @@ async def _timeline(request: Request, id: str, others: AbstractSet[str] = frozen
 async def owner(request: Request) -> Response:
     """Any other owner: a user, a world, the content; its root row and its timeline."""
     keep, id = keep_of(request), id_of(request)
-    timeline = await _timeline(request, id)
+    timeline = await timeline_of(request, id)
     if wants_part(request):
         return page(request, "timeline_part.html", **timeline)
     root = await keep.reader.root(id)

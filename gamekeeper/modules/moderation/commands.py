@@ -1,0 +1,130 @@
+"""What staff may do with users. Who bans whom is decided by both roles as they are at that moment."""
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gamekeeper.kernel.commands import Prepared, command
+from gamekeeper.kernel.queries import Reader
+from gamekeeper.kernel.records import EpochMs, Personal, Secret
+from gamekeeper.kernel.submissions import OPERATOR_PREFIX
+from gamekeeper.kernel.workingset import Context
+from gamekeeper.modules import sessions, users
+
+from . import rules
+from .errors import NotBanned, TooManyNotes
+from .records import MAX_NOTE, MAX_REASON, NoteText, Preset, Reason, StaffNote, UserBan
+
+
+class BanGiven(Struct, frozen=True):
+    """The new ban, and until when the user is banned by this or another one; null is for ever."""
+
+    ban_id: str
+    banned_until: EpochMs | None
+    sessions_ended: int
+
+
+class Lifted(Struct, frozen=True):
+    """How many bans were lifted."""
+
+    bans: int
+
+
+class Noted(Struct, frozen=True):
+    """The new note."""
+
+    note_id: str
+
+
+class _Staff(Struct, frozen=True):
+    """Who acts: their user, if there is one, and their name."""
+
+    id: str | None
+    name: str
+
+
+async def _by_staff(read: Reader, arguments: object) -> Prepared:
+    """Name the acting user; an operator's key acts for a user too, whose name is worth keeping."""
+    prepared = await users.with_actor(read, arguments)
+    operator = None
+    if read.actor.startswith(OPERATOR_PREFIX):
+        operator = await read.get(users.User, read.actor.removeprefix(OPERATOR_PREFIX))
+    return prepared if operator is None else replace(prepared, found=_Staff(operator.user_id, operator.username))
+
+
+def _staff(ctx: Context) -> _Staff:
+    acting = users.acting_user(ctx.actor)
+    user = None if acting is None else ctx.get(users.User, acting)
+    found: _Staff | None = ctx.found
+    return found or (_Staff(None, ctx.actor) if user is None else _Staff(user.user_id, user.username))
+
+
+@command(touches=[users.User, sessions.Session, UserBan], prepare=_by_staff, access="moderator")
+def ban(
+    ctx: Context, *, user: users.UserId, reason: Personal[Reason], until: EpochMs | None = None, preset: Preset | None = None
+) -> BanGiven:
+    """Ban a user until a time, or for an hour, a day, a week, a month or for ever; all their sessions end with it.
+
+    It holds from its commit on, in every process: tokens, API keys and logins are refused. Of several bans the one that ends last
+    counts, and when it has expired the user may come back without anybody's doing.
+
+    Raises: USER_NOT_FOUND, ROLE_TOO_LOW, INVALID_ARGUMENT.
+    """
+    row = users.alive(ctx, user)
+    users.require_authority(ctx, row, "moderator")
+    end, staff = rules.end_of_ban(ctx.now, until, preset), _staff(ctx)
+    given = UserBan(
+        user_id=user,
+        ban_id=ctx.new_id(),
+        banned_by=staff.name,
+        banned_by_id=staff.id,
+        reason=rules.clean(reason, "/reason", MAX_REASON),
+        created_at=ctx.now,
+        expires_at=rules.told(end),
+    )
+    ctx.put(given)
+    latest = max(end, row.banned_until or 0)
+    ctx.change(row, banned_until=latest, updated_at=ctx.now)
+    return BanGiven(given.ban_id, rules.told(latest), sessions.end_all(ctx, user))
+
+
+@command(touches=[users.User, UserBan], prepare=_by_staff, access="moderator")
+def unban(ctx: Context, *, user: users.UserId, reason: Personal[Reason]) -> Lifted:
+    """Lift all bans of a user that are in force; sessions that they ended stay ended.
+
+    Raises: USER_NOT_FOUND, ROLE_TOO_LOW, NOT_BANNED, INVALID_ARGUMENT.
+    """
+    row = users.alive(ctx, user)
+    users.require_authority(ctx, row, "moderator")
+    if not users.is_banned(row, ctx.now):
+        raise NotBanned(user_id=user)
+    staff, why = _staff(ctx), rules.clean(reason, "/reason", MAX_REASON)
+    held = [one for one in ctx.rows(UserBan, user) if rules.in_force(one, ctx.now)]
+    for one in held:
+        ctx.change(one, lifted_at=ctx.now, lifted_by=staff.name, lifted_by_id=staff.id, lift_reason=why)
+    ctx.change(row, banned_until=None, updated_at=ctx.now)
+    return Lifted(len(held))
+
+
+@command(touches=[users.User, StaffNote], prepare=_by_staff, access="moderator")
+def add_note(ctx: Context, *, user: users.UserId, text: Secret[NoteText]) -> Noted:
+    """Write down something about a user for other staff; it is never shown to the user, and cannot be changed.
+
+    Raises: USER_NOT_FOUND, ROLE_TOO_LOW, TOO_MANY_NOTES, INVALID_ARGUMENT.
+    """
+    row = users.alive(ctx, user)
+    users.require_authority(ctx, row, "moderator")
+    if len(list(ctx.rows(StaffNote, user))) >= rules.MAX_NOTES:
+        raise TooManyNotes(limit=rules.MAX_NOTES)
+    staff = _staff(ctx)
+    note = StaffNote(user, ctx.new_id(), staff.name, staff.id, rules.clean_lines(text, "/text", MAX_NOTE), ctx.now)
+    ctx.put(note)
+    return Noted(note.note_id)
+
+
+@command(touches=[UserBan, StaffNote], access="operator")
+def forget(ctx: Context, *, user: users.UserId) -> None:
+    """Take staff's words about a user who is being erased; to be done together with `users.erase`. That and when there were bans stays."""
+    for note in ctx.rows(StaffNote, user):
+        ctx.delete(note)
+    for one in ctx.rows(UserBan, user):
+        ctx.change(one, reason=rules.ERASED, lift_reason=None if one.lift_reason is None else rules.ERASED)

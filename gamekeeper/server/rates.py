@@ -1,0 +1,299 @@
+"""How often: limits on guessing, which all processes share, and on calling, which each process keeps for itself.
+
+A command is one of *guessing* when anyone may call it, or when a player proves themselves with a password in it. A stranger's
+guess takes a token from three kinds of buckets, or from none: the account's, the address's and the one of all. An address that
+an account has logged in from before has buckets of its own for that account, so whoever guesses elsewhere does not lock its
+owner out. The account and the address are kept as keyed digests; whether there is such an account makes no difference.
+"""
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from hashlib import blake2b
+from typing import Any, Final
+
+from msgspec import Struct, inspect
+
+from gamekeeper.errors import Busy, SecretKeyNeeded, StoreUnavailable
+from gamekeeper.keep import Keep
+from gamekeeper.kernel.commands import Command
+from gamekeeper.kernel.rates import SECOND_US, Bucket, LocalBuckets, Taken, bucket, longest_wait_us
+from gamekeeper.kernel.store.base import OutcomeUnknown, TryAgain, Unreachable
+from gamekeeper.kernel.store.redis_buckets import RedisBuckets
+from gamekeeper.modules import sessions, users
+
+from .authorize import Caller
+from .problems import RETRY_SECONDS, TooManyRequests
+
+LOG = logging.getLogger("gamekeeper.server")
+
+ACCOUNT_SECONDS: Final = 900
+ADDRESS_SECONDS: Final = 3_600
+EVERYBODY_SECONDS: Final = 10
+"""How much of the limit for all may be used at once. Clocks of two servers may differ by less."""
+DEVICE_SECONDS: Final = 30 * 86_400
+"""How long an address is known at the least after a login; twice as long at the most."""
+STRANGER_SECONDS: Final = 5
+"""How long an address stays unknown to an account without another look."""
+FORGET_SECONDS: Final = 10
+FORGET_MOST: Final = 2_000
+"""Every so often so many rows of buckets that are full again are deleted."""
+ASKS_AT_ONCE: Final = 2
+"""How many connections of the database guesses may use at once: those of players must not wait for them."""
+
+PREFIXES: Final[Mapping[int, int]] = {4: 24, 6: 64}
+"""How many bits of an address count. Who has one address of such a network often has all of them."""
+NOWHERE: Final = "unknown"
+
+GUESSING: Final = "login"
+CALLING: Final = "general"
+
+
+class Guessing(Struct, frozen=True):
+    """What a command guesses at: the arguments that name an account, and whether it answers with a session's token."""
+
+    accounts: tuple[str, ...]
+    opens: bool = False
+    share: int = 1
+    """it may be done so many times less often than others"""
+
+
+STRICTER: Final[Mapping[str, Guessing]] = {
+    "users.register": Guessing((), share=2),  # each leaves an account behind
+    "users.request_reset": Guessing(("username", "email"), share=3),  # each is a letter to somebody
+    "users.request_email_verification": Guessing(("email",), share=3),
+}
+"""Commands that differ from what their declaration says."""
+_NAMES: Final = ("username", "email")
+_PASSWORD: Final = "password"  # noqa: S105 - a part of an argument's name
+
+
+class Attempt(Struct, frozen=True):
+    """One guess: what it takes from, and the mark that an account's known address leaves."""
+
+    buckets: tuple[Bucket, ...]
+    device: Bucket | None
+
+
+@cache
+def guessing_of(command: Command[Any, Any]) -> Guessing | None:
+    """Say what a command guesses at; None when it does not."""
+    if command.name in STRICTER:
+        return STRICTER[command.name]
+    names = command.arguments.__struct_fields__
+    if command.access == "public":
+        accounts = tuple(name for name in _NAMES if name in names)
+        return Guessing(accounts, opens=bool(accounts) and _answers_token(command))
+    if command.access == "player" and any(one.secret and _PASSWORD in one.name for one in command.parameters):
+        owner = next((one.name for one in command.parameters if one.owner is not None), None)
+        return Guessing(() if owner is None else (owner,))
+    return None
+
+
+def _answers_token(command: Command[Any, Any]) -> bool:
+    told = inspect.type_info(command.result)
+    return isinstance(told, inspect.StructType) and any(field.name == "token" for field in told.fields)
+
+
+@lru_cache(4096)
+def network_of(address: str) -> str:
+    """Give the network by which an address is counted.
+
+    >>> network_of("192.0.2.77"), network_of("2001:db8:1:2:3::4"), network_of("::ffff:192.0.2.77"), network_of("/run/socket")
+    ('192.0.2.0/24', '2001:db8:1:2::/64', '192.0.2.0/24', 'unknown')
+    """
+    try:
+        given = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return NOWHERE
+    plain = getattr(given, "ipv4_mapped", None) or given
+    return str(ipaddress.ip_network((plain, PREFIXES[plain.version]), strict=False))
+
+
+class Rates:
+    """The limits of one server. Several servers on one database share those on guessing."""
+
+    def __init__(self, keep: Keep) -> None:
+        settings = keep.settings
+        self._settings = settings
+        self._store = keep.store
+        self._clock = keep.clock
+        self._keys = keep.runner.keys
+        self._sealer = keep.runner.sealer
+        self._redis = None if settings.redis_url is None else RedisBuckets(settings.redis_url, keep.clock)
+        self._calls = LocalBuckets()
+        self._seen = LocalBuckets()
+        """what was found of shared buckets: a flood of guesses is refused from memory"""
+        self._strangers = LocalBuckets()
+        """addresses that were looked up a moment ago, and that an account was not known at"""
+        self._asking = asyncio.Semaphore(ASKS_AT_ONCE)
+        self._forget_at = 0
+        self.refused = {GUESSING: 0, CALLING: 0}
+        """how often each class was refused, for the metrics"""
+
+    @property
+    def redis_away(self) -> bool:
+        """Whether there is a Redis that does not answer."""
+        return self._redis is not None and self._redis.away
+
+    async def aclose(self) -> None:
+        """Let go of the connections to Redis."""
+        if self._redis is not None:
+            await self._redis.close()
+
+    # Calls
+
+    def call(self, authorization: bytes | None, address: str, calls: int = 1) -> None:
+        """Count calls of one session, or of an address without one. Programs with an API key are trusted not to flood.
+
+        Raises: TOO_MANY_REQUESTS.
+        """
+        if authorization is None:
+            key = network_of(address).encode()
+        elif authorization.rpartition(b" ")[2].startswith(sessions.API_KEY_PREFIX.encode()):
+            return
+        else:
+            key = blake2b(authorization, digest_size=16).digest()
+        most, per_second = self._settings.calls_burst, self._settings.calls_per_second
+        wait = self._calls.take(bucket(key, most, most / per_second), self._now(), min(calls, most))
+        if wait:
+            raise self._refusal(CALLING, wait)
+
+    # Guesses
+
+    async def guess(self, command: Command[Any, Any], arguments: Struct, caller: Caller, address: str) -> Attempt | None:
+        """Let a command that guesses go on, if it may; give what `opened` wants to know when it has succeeded.
+
+        Raises: TOO_MANY_REQUESTS, BUSY, STORE_UNAVAILABLE.
+        """
+        guessing = guessing_of(command)
+        if guessing is None or caller.kind == "operator":
+            return None
+        accounts = [_account(name, getattr(arguments, name)) for name in guessing.accounts]
+        network: str | None = network_of(address)
+        if caller.kind == "server":
+            # It speaks for its players: their address is what it says, and its own is nobody's.
+            told = getattr(arguments, "ip_address", None)
+            network = None if told is None else network_of(told)
+        return await self.attempt(
+            command.name, [one for one in accounts if one is not None], network, opens=guessing.opens, share=guessing.share
+        )
+
+    async def attempt(self, name: str, accounts: Sequence[str], network: str | None, *, opens: bool = False, share: int = 1) -> Attempt:
+        """Let somebody try something that can be guessed, if they may.
+
+        name: what is tried; each has buckets of its own.
+        accounts: whose it would be, in one form for each account.
+        network: as `network_of` gives it.
+        opens: whether success shows that the account's owner is there.
+
+        Raises: TOO_MANY_REQUESTS, BUSY, STORE_UNAVAILABLE.
+        """
+        device = self._device(name, accounts, network) if opens and network is not None else None
+        async with self._asking:
+            known = device is not None and await self._is_known(device)
+            buckets = self._buckets(name, accounts, network, share, known=known)
+            await self._take(buckets)
+        return Attempt(buckets, device)
+
+    async def opened(self, attempt: Attempt | None) -> None:
+        """Remember where an account was logged in to. That this fails is not worth an error."""
+        if attempt is None or attempt.device is None:
+            return
+        self._strangers.fill(attempt.device.key)
+        try:
+            await self._store.take_tokens([attempt.device], self._now())
+        except (Unreachable, OutcomeUnknown, TryAgain) as error:
+            LOG.info("the address of a login was not noted: %s", type(error).__name__)
+
+    def _buckets(self, name: str, accounts: Sequence[str], network: str | None, share: int, *, known: bool) -> tuple[Bucket, ...]:
+        limits = self._settings
+        place = (network,) if known and network is not None else ()
+        found = [self._bucket(limits.guesses_per_account // share, ACCOUNT_SECONDS, name, "account", one, *place) for one in accounts]
+        if network is not None:
+            found.append(self._bucket(limits.guesses_per_address // share, ADDRESS_SECONDS, name, "address", network))
+        if not known:
+            found.append(self._bucket(limits.guesses_per_second * EVERYBODY_SECONDS, EVERYBODY_SECONDS, "everybody"))
+        return tuple(found)
+
+    def _device(self, name: str, accounts: Sequence[str], network: str | None) -> Bucket | None:
+        # Two tokens, of which a login takes the second only when the first has come back: the address is known while one is missing.
+        return self._bucket(2, 2 * DEVICE_SECONDS, name, "device", *accounts, network or "") if accounts else None
+
+    def _bucket(self, tokens: int, seconds: float, *words: str) -> Bucket:
+        return bucket(self._digest("\0".join(words)), max(1, tokens), seconds)
+
+    def _digest(self, text: str) -> bytes:
+        try:
+            return bytes.fromhex(self._keys.fingerprint("rates", text).partition(":")[2])
+        except SecretKeyNeeded:
+            return self._sealer.digest(b"gamekeeper/rates\0" + text.encode())
+
+    async def _is_known(self, device: Bucket) -> bool:
+        now, look = self._now(), bucket(device.key, 1, STRANGER_SECONDS)
+        if self._strangers.wait([look], now):
+            return False
+        try:
+            known = (await self._store.buckets_full_at([device.key])).get(device.key, 0) > now
+        except (Unreachable, OutcomeUnknown) as error:
+            raise StoreUnavailable(problem=type(error).__name__) from error
+        except TryAgain:
+            raise Busy(retry_after_seconds=RETRY_SECONDS) from None
+        if not known:
+            self._strangers.take(look, now)
+        return known
+
+    async def _take(self, buckets: tuple[Bucket, ...]) -> None:
+        now = self._now()
+        wait = self._seen.wait(buckets, now)
+        if not wait:
+            taken = await self._ask(buckets, now)
+            self._seen.see(taken.full_at)
+            if taken.ok:
+                await self._forget(now)
+                return
+            wait = max(1, longest_wait_us(taken.full_at, buckets, now))
+        raise self._refusal(GUESSING, wait)
+
+    async def _ask(self, buckets: tuple[Bucket, ...], now: int) -> Taken:
+        """Ask Redis, which may refuse, and then the database, which decides: what it allows was never allowed before."""
+        taken = None if self._redis is None else await self._redis.take(buckets, now)
+        if taken is not None and not taken.ok:
+            return taken
+        try:
+            return await self._store.take_tokens(buckets, now)
+        except (Unreachable, OutcomeUnknown) as error:
+            raise StoreUnavailable(problem=type(error).__name__) from error
+        except TryAgain:
+            raise Busy(retry_after_seconds=RETRY_SECONDS) from None
+
+    async def _forget(self, now: int) -> None:
+        if now < self._forget_at:
+            return
+        self._forget_at = now + FORGET_SECONDS * SECOND_US
+        try:
+            await self._store.forget_full_buckets(now, FORGET_MOST)
+        except (Unreachable, OutcomeUnknown, TryAgain) as error:
+            LOG.info("buckets that are full were not deleted: %s", type(error).__name__)
+
+    def _refusal(self, kind: str, wait_us: int) -> TooManyRequests:
+        self.refused[kind] += 1
+        return TooManyRequests(retry_after_seconds=round(wait_us / SECOND_US + 0.0005, 3))
+
+    def _now(self) -> int:
+        return self._clock.now_ms() * 1000
+
+
+def _account(name: str, value: Any) -> str | None:
+    """Give the one form of what names an account; None for what names none."""
+    if not isinstance(value, str):
+        return None
+    if name == "email":
+        # The module's own form refuses what is no address; for a count any form will do that an address has only one of.
+        return f"email {value.strip().casefold()}"
+    if name == "username":
+        key = users.lookup_key(value)
+        return None if key is None else f"username {key}"
+    return f"{name} {value}"
