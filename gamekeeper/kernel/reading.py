@@ -49,7 +49,7 @@ class StoreReader:
         state = self._live(owner)
         if state is None or any(record not in state.tables for record in records):
             return None
-        return {record: [state.tables[record][key] for key in sorted(state.tables[record])] for record in records}
+        return {record: shape(record).in_order(state.tables[record].values()) for record in records}
 
     def _live(self, owner: str) -> OwnerState | None:
         """The owner in memory, while its lease is held here and not over by this process's own clock."""
@@ -96,7 +96,7 @@ class StoreReader:
             return memory[record]
         tables = (await self._load(LoadRequest(tables={record: [owner]}))).tables
         self._lay_dirty(owner, tables)
-        return sorted(tables[record], key=shape(record).key_of)
+        return shape(record).in_order(tables[record])
 
     async def load(self, owner: str, *records: type[Record]) -> Loaded | None:
         """A whole owner in one round trip; from memory when it is leased here."""
@@ -108,7 +108,7 @@ class StoreReader:
         root = result.roots.get(owner)
         if root is None:
             return None
-        tables = {record: sorted(rows, key=shape(record).key_of) for record, rows in result.tables.items()}
+        tables = {record: shape(record).in_order(rows) for record, rows in result.tables.items()}
         self._lay_dirty(owner, tables)
         return Loaded(_root(root), tables)
 

@@ -10,7 +10,7 @@ The first key field is the owner's id. Records are frozen: a change is a new rec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -130,7 +130,7 @@ class RecordMeta(StructMeta):
     ) -> Any:
         """Make the class; a second record for one table is an error."""
         # Rows hold texts, numbers and JSON, so that they are in no cycle; a large cache need not be walked by the collector.
-        cls = super().__new__(mcls, name, bases, namespace, frozen=True, forbid_unknown_fields=True, gc=False, **config)
+        cls = super().__new__(mcls, name, bases, namespace, frozen=True, order=True, forbid_unknown_fields=True, gc=False, **config)
         if not table:
             return cls
         known = RECORDS.get(table)
@@ -187,6 +187,11 @@ class Shape(Struct, frozen=True):
     """fields whose values the journal keeps only as a digest"""
     owner_kind: str
     unique_of: Callable[[Any], tuple[Any, ...]] | None
+
+    def in_order(self, rows: Iterable[Any]) -> list[Any]:
+        """The rows in the order of their keys."""
+        # No two rows have one key: where it comes first, nothing behind it is ever compared.
+        return sorted(rows) if self.names[: len(self.key_names)] == self.key_names else sorted(rows, key=self.key_of)
 
     @property
     def owner_field(self) -> str:
@@ -327,15 +332,20 @@ def _row_of(fields: tuple[Field, ...]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _from_row(record: type[Record], fields: tuple[Field, ...]) -> Callable[[Sequence[Any]], Any]:
-    wrap = {"json": "load(r[{i}])", "boolean": "flag(r[{i}])", "bytes": "blob(r[{i}])"}
-    if not any(field.kind in wrap for field in fields):
-        plain: Callable[[Sequence[Any]], Any] = _compiled("lambda r: make(*r)", make=record)
-        return plain
-    parts = [wrap.get(field.kind, "r[{i}]").format(i=i) for i, field in enumerate(fields)]
-    decode: Callable[[Sequence[Any]], Any] = _compiled(
-        f"lambda r: make({', '.join(parts)})", make=record, load=load_json, flag=_flag, blob=_blob
-    )
-    return decode
+    parts = [_loading(field).format(f"r[{i}]") for i, field in enumerate(fields)]
+    plain = all(part == f"r[{i}]" for i, part in enumerate(parts))
+    source = "lambda r: make(*r)" if plain else f"lambda r: make({', '.join(parts)})"
+    made: Callable[[Sequence[Any]], Any] = _compiled(source, make=record, load=load_json, blob=_blob)
+    return made
+
+
+def _loading(field: Field) -> str:
+    """How a column becomes a field; written out where it stands, for it is done for each value that is read."""
+    if field.kind == "json":
+        return '({{}} if {0} == "{{}}" else load({0}))'
+    if field.kind == "boolean":
+        return "(None if {0} is None else bool({0}))" if field.nullable else "bool({0})"
+    return "blob({0})" if field.kind == "bytes" else "{0}"
 
 
 def dump_json(value: Any) -> str | None:
@@ -347,13 +357,7 @@ def dump_json(value: Any) -> str | None:
 
 def load_json(text: Any) -> Any:
     """Stored text as a JSON value."""
-    if text is None:
-        return None
-    return {} if text == "{}" else msgspec.json.decode(text)
-
-
-def _flag(value: Any) -> bool | None:
-    return None if value is None else bool(value)
+    return None if text is None else msgspec.json.decode(text)
 
 
 def _blob(value: Any) -> bytes | None:
