@@ -116,7 +116,7 @@ async def test_owners_of_every_kind_are_named_at_once(keep: Keep) -> None:
     found = await queries.labels(keep, [ada, user, "content", "nobody", "mint:loot"])
 
     assert (found[ada].kind, found[ada].name, found[ada].room) == ("character", "Ada", "characters")
-    assert found[user].room == "owners"
+    assert found[user].room == "users"
     assert found["content"].name is None
     assert set(found) == {ada, user, "content"}
     assert [row.user_id for row in await queries.newest_users(keep.reader, limit=5)] == [user]
