@@ -74,6 +74,7 @@ class Keep:
         self.engine = Engine(store, runner, clock, limits)
         self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
         self.reader = StoreReader(store, runner, clock, shown)
+        self._shelf: Any = None
 
     @property
     def stats(self) -> Stats:
@@ -99,7 +100,8 @@ class Keep:
         from gamekeeper.modules import content  # noqa: PLC0415 - modules are imported when a keep opens
 
         root = await self.reader.root("content")
-        self.runner.definitions = await content.load_definitions(self.reader)
+        self._shelf = self._shelf or content.Shelf()
+        self.runner.definitions = await self._shelf.fill(self.reader)
         self.engine.content_version = root.version if root is not None else 0
 
     @overload
