@@ -327,11 +327,12 @@ def make_store(settings: Settings) -> Store:
 
 
 def import_modules(names: Sequence[str] = ()) -> None:
-    """Import the journal's queries, the built-in modules and a game's own, so that their records and commands are known.
+    """Import the kernel's queries and checks, the built-in modules and a game's own, so that their records and commands are known.
 
     Raises: INVALID_ARGUMENT for a game's module that is not there.
     """
-    importlib.import_module("gamekeeper.kernel.history")
+    for name in ("history", "standings"):
+        importlib.import_module(f"gamekeeper.kernel.{name}")
     for name in BUILT_IN:
         importlib.import_module(f"gamekeeper.modules.{name}")
     for name in names:

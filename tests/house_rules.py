@@ -92,6 +92,7 @@ SQL_ROOMS = (
     "gamekeeper/kernel/store/",
     "gamekeeper/kernel/verify.py",
     "gamekeeper/kernel/history.py",
+    "gamekeeper/kernel/standings.py",
     "gamekeeper/kernel/engine.py",  # one statement: whether a write of unknown outcome stands in the journal
     "gamekeeper/migrations/",
     "gamekeeper/importers/",
