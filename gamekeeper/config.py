@@ -108,6 +108,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """how much memory hashing one password takes (Argon2id)"""
     password_passes: Annotated[int, Meta(ge=2, le=20)] = 2
     """how often hashing a password goes over that memory"""
+    expansion_base_slots: Annotated[int, Meta(ge=1, le=1_000)] = 20
+    """slots of an inventory of expansion level 0; one that was never expanded has 28"""
+    expansion_step_slots: Annotated[int, Meta(ge=1, le=90)] = 10
+    """slots that each further expansion level of an inventory adds"""
+    drop_protection_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 60
+    """how long only its owner sees and takes what has fallen to the ground"""
+    drop_seconds: Annotated[int, Meta(ge=1, le=604_800)] = 180
+    """how long what somebody drops lies on the ground"""
+    death_drop_seconds: Annotated[int, Meta(ge=1, le=604_800)] = 3_600
+    """how long what the dead leave lies on the ground"""
     host: str = "127.0.0.1"
     """the address that the server listens on"""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8420

@@ -33,7 +33,26 @@ A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 
-BUILT_IN = ("content", "users", "sessions", "accounts", "moderation", "worlds", "characters", "guests", "chat", "items", "trades")
+BUILT_IN = (
+    "content",
+    "npcs",
+    "users",
+    "sessions",
+    "accounts",
+    "moderation",
+    "worlds",
+    "characters",
+    "guests",
+    "chat",
+    "xp",
+    "skills",
+    "items",
+    "prayer",
+    "stores",
+    "trades",
+    "essences",
+    "quests",
+)
 """The modules of every keep, in the order in which they build on each other."""
 
 MAX_KEY = 255

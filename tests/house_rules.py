@@ -172,11 +172,15 @@ SLICE = {"__init__.py", "records.py", "rules.py", "commands.py", "queries.py", "
 EXCEPTIONS: Mapping[str, tuple[set[str], set[str]]] = {
     # what a kind is, and the first one; what may be wrong with a definition; reading packs from files touches no database
     "content": ({"kinds.py", "items.py", "flaws.py", "packs.py"}, set()),
+    "essences": ({"definitions.py"}, set()),  # what packs may define of them
+    "quests": ({"definitions.py"}, set()),  # what packs may define of them
     "guests": (set(), {"records.py"}),  # they are users for a while
-    "items": ({"moves.py"}, set()),  # the functions that other modules build on
+    "items": ({"heaps.py", "moves.py"}, set()),  # the functions that other modules build on; what lies on the ground
     # who may act on whom; proofs of who somebody is; leaving; addresses; an archive for a person; threads that hash
     "users": ({"authority.py", "credentials.py", "deletion.py", "emails.py", "export.py", "passwords.py"}, set()),
     "sessions": ({"api_keys.py", "refreshing.py"}, set()),  # keys of programs; sessions that last for weeks
+    "xp": (set(), {"commands.py"}),  # what is awarded is other modules' to say
+    "npcs": (set(), {"commands.py"}),  # they are content, and what happens to them is the game's
     "worlds": (set(), {"rules.py"}),  # nothing is decided yet
 }
 """By module: files that it has beside the usual ones, and usual ones that it has no need of."""

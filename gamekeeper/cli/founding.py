@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from gamekeeper.keep import MAX_CALLS, Keep
 from gamekeeper.kernel.commands import Call
-from gamekeeper.modules import characters, content, items, sessions, trades, users, worlds
+from gamekeeper.modules import characters, content, items, sessions, skills, trades, users, worlds
 
-from .mossbrook import BARGAINS, CHARACTERS_EACH, FALLEN, KITS, PEOPLE, PLAYERS, TITLE, TREASURES, WORLD, Bargain, Kit, id_of
+from .mossbrook import BARGAINS, CHARACTERS_EACH, FALLEN, KITS, PEOPLE, PLAYERS, TITLE, TRAINED, TREASURES, WORLD, Bargain, Kit, id_of
 
 OPERATOR: Final = "operator"
 """The id of the user in whose name keys are made here."""
@@ -98,6 +98,7 @@ async def found(keep: Keep) -> None:
     # A password's hash takes long by design, and in threads; the rest goes on meanwhile.
     await asyncio.gather(_load_starter(keep), *(_register(keep, name) for name in PLAYERS))
     await _together(keep, "people", _people())
+    await _together(keep, "skills", _skills())
     await _together(keep, "kits", _kits())
     await _together(keep, "clothes", _clothes())
     await _together(keep, "places", _places())
@@ -152,6 +153,12 @@ def _places() -> Iterator[Call[Any]]:
 
 
 # What they have
+
+
+def _skills() -> Iterator[Call[Any]]:
+    for name, calling in PEOPLE:
+        if calling in TRAINED:
+            yield skills.gain_many(character=id_of(name), gains=TRAINED[calling])
 
 
 def _kits() -> Iterator[Call[Any]]:

@@ -52,6 +52,15 @@ KITS: Final[dict[Calling, Kit]] = {
     "wanderer": Kit(("bronze_shortsword", "marsh_boots", "shepherds_cloak"), {"tinderbox": 1, "mill_loaf": 1}, 12, "ferry"),
 }
 
+TRAINED: Final[dict[Calling, dict[str, int]]] = {
+    "miner": {"mining": 2_411},
+    "woodcutter": {"woodcutting": 3_115, "strength": 388},
+    "angler": {"fishing": 2_107},
+    "guard": {"attack": 1_358, "strength": 1_154},
+    "herbalist": {"magic": 650},
+}
+"""The experience that a calling brings with it."""
+
 PEOPLE: Final[tuple[tuple[str, Calling], ...]] = (
     ("Wren Tallow", "trader"),
     ("Osric Fenn", "miner"),

@@ -126,7 +126,7 @@ def _item(raw: Entry, notes: Notes) -> Entry:
     attributes = {ours: raw[theirs] for theirs, ours in _KEPT_AS_ATTRIBUTE.items() if raw.get(theirs) is not None}
     _translate_texts(raw, item, attributes)
     _translate_stack(raw, item, notes)
-    _translate_slot(raw, item, attributes, notes)
+    _translate_slot(raw, item, notes)
     _translate_requirements(raw, item, notes)
     if raw.get("weight") is not None:
         item["weight_g"] = _grams(raw["weight"])
@@ -159,13 +159,13 @@ def _translate_stack(raw: Mapping[str, Any], item: dict[str, Any], notes: Notes)
         notes.add(raw, "maxStackSize", "became 1, because the item is not stackable")
 
 
-def _translate_slot(raw: Mapping[str, Any], item: dict[str, Any], attributes: dict[str, Any], notes: Notes) -> None:
-    """A two-handed weapon lies in the weapon slot; a slot that we do not have makes the item one that is not worn."""
+def _translate_slot(raw: Mapping[str, Any], item: dict[str, Any], notes: Notes) -> None:
+    """Say of a two-handed weapon that it is one; a slot that we do not have makes the item one that is not worn."""
     slot = raw.get("equipSlot")
     if slot == "2h":
         item["equip_slot"] = "weapon"
-        attributes["two_handed"] = True
-        notes.add(raw, "equipSlot", "2h became weapon with the attribute two_handed")
+        item["two_handed"] = True
+        notes.add(raw, "equipSlot", "2h became weapon, two_handed")
     elif not isinstance(slot, str) or slot in content.EQUIPMENT_SLOTS:
         item["equip_slot"] = slot
     else:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gamekeeper.errors import GameError, InvalidArgument
 from gamekeeper.kernel import gate
-from gamekeeper.kernel.records import SPECS, Durability, OwnedBy, Record, markers, owned_by
+from gamekeeper.kernel.records import SPECS, Durability, OwnedBy, Record, markers, owned_by, with_companions
 
 if TYPE_CHECKING:
     from gamekeeper.kernel.queries import Reader
@@ -147,7 +147,7 @@ class Command(Operation[P, R]):
         prepares_again: Sequence[type[GameError]] = (),
     ) -> None:
         super().__init__(function, access, module)
-        self.touches = frozenset(touches)
+        self.touches = with_companions(touches)
         self.keys = keys
         self.prepare = prepare
         self.prepares_again = tuple(prepares_again)
@@ -243,7 +243,7 @@ def command(
 ) -> Callable[[Callable[Concatenate[Context, P], R]], Command[P, R]]:
     """Declare a command.
 
-    touches: record types to load for each owner it names, and all that it may write.
+    touches: record types to load for each owner it names, and all that it may write; those declared `beside` one come with it.
     keys: for types that load by key, a function of the arguments that gives (record type, key) pairs.
     prepare: `async (read, arguments) -> Prepared`, run before the batch; `read.actor` is who does it.
     durability: `checkpoint` is acknowledged from memory while the owner's lease is held here.

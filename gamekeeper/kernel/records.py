@@ -113,6 +113,8 @@ class RecordSpec(Struct, frozen=True):
     indexes: tuple[tuple[str, ...], ...]
     checks: tuple[str, ...]
     ranked: Ranked | None = None
+    beside: type[Record] | None = None
+    """the record type that it goes with: whoever touches that one touches this one too"""
 
 
 RECORDS: dict[str, type[Record]] = {}
@@ -138,6 +140,7 @@ class RecordMeta(StructMeta):
         indexes: Sequence[tuple[str, ...]] = (),
         checks: Sequence[str] = (),
         ranked: Ranked | None = None,
+        beside: type[Record] | None = None,
         **config: Any,
     ) -> Any:
         """Make the class; a second record for one table is an error."""
@@ -148,7 +151,10 @@ class RecordMeta(StructMeta):
         known = RECORDS.get(table)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"table {table!r} is declared by {known.__module__}.{known.__qualname__} already")
-        spec = RecordSpec(table, append_only, durability, loads, value, tuple(unique), tuple(indexes), tuple(checks), ranked)
+        if beside is not None and beside.__module__ != cls.__module__:
+            # Commands that were declared before would not know of it.
+            raise TypeError(f"{table}: a record goes only with one that is declared in the same file")
+        spec = RecordSpec(table, append_only, durability, loads, value, tuple(unique), tuple(indexes), tuple(checks), ranked, beside)
         SPECS[cls] = spec
         RECORDS[table] = cast("type[Record]", cls)
         return cls
@@ -177,9 +183,16 @@ class Record(Struct, metaclass=RecordMeta):
         indexes: Sequence[tuple[str, ...]] = (),
         checks: Sequence[str] = (),
         ranked: Ranked | None = None,
+        beside: type[Record] | None = None,
         **config: Any,
     ) -> None:
         """The words that a declaration may use; the metaclass keeps them."""
+
+
+def with_companions(records: Iterable[type[Record]]) -> frozenset[type[Record]]:
+    """These record types and those that go with them."""
+    named = frozenset(records)
+    return named | {cast("type[Record]", one) for one, spec in SPECS.items() if spec.beside in named}
 
 
 class Shape(Struct, frozen=True):

@@ -60,16 +60,16 @@ def piece_of(known: Definitions, item: str, quantity: int, uid: str | None = Non
     return Piece(item, definition.name, quantity, uid, metadata or {}, False, icon, definition.rarity)
 
 
-def bags_of(rows: Iterable[items.Holding], known: Definitions) -> list[Bag]:
+def bags_of(rows: Iterable[items.Holding], known: Definitions, size: items.InventorySize | None = None) -> list[Bag]:
     """Everything that somebody holds: inventory and equipment with their empty slots, then the others that hold anything."""
     held: dict[str, dict[int, Piece]] = {GRID: {}, WORN: {}}
     for row in rows:
         held.setdefault(row.container, {})[row.slot] = piece_of(known, row.item_id, row.quantity, row.item_uid, row.metadata)
-    return [_bag(name, pieces) for name, pieces in held.items()]
+    sizes = items.SLOTS if size is None else {**items.SLOTS, GRID: size.slots}
+    return [_bag(name, pieces, sizes.get(name, len(pieces))) for name, pieces in held.items()]
 
 
-def _bag(name: str, pieces: dict[int, Piece]) -> Bag:
-    size = items.SLOTS.get(name, len(pieces))
+def _bag(name: str, pieces: dict[int, Piece], size: int) -> Bag:
     every = name in (GRID, WORN)
     slots = sorted({*range(size), *pieces}) if every else sorted(pieces)
     return Bag(name, [Place(slot, _label(name, slot), pieces.get(slot)) for slot in slots], len(pieces), size)

@@ -83,14 +83,14 @@ def test_what_cannot_be_kept_is_noted_once_for_each_key(tmp_path: Path) -> None:
     pack, notes = read_hyperscape(hyperscape(tmp_path, AXE, lance, saddle, AXE | {"id": "pike", "equipSlot": "2h"}))
     items = {item.id: item for item in pack.of(ItemDefinition)}
 
-    assert (items["lance"].equip_slot, items["lance"].attributes["two_handed"], items["lance"].max_stack) == ("weapon", True, 1)
+    assert (items["lance"].equip_slot, items["lance"].two_handed, items["lance"].max_stack) == ("weapon", True, 1)
     assert items["saddle"].equip_slot is None
     assert set(notes) == {
         Note("items.json", "requirements.level", "left out (4 items, first stone_axe)"),
         Note("items.json", "quantity", "left out (4 items, first stone_axe)"),
         Note("items.json", "modelPath", "left out (4 items, first stone_axe)"),
         Note("items.json", "maxStackSize", "became 1, because the item is not stackable (1 item, first lance)"),
-        Note("items.json", "equipSlot", "2h became weapon with the attribute two_handed (2 items, first lance)"),
+        Note("items.json", "equipSlot", "2h became weapon, two_handed (2 items, first lance)"),
         Note("items.json", "equipSlot", "unknown slot 'mount' left out (1 item, first saddle)"),
         Note("items.json", "glow", "left out (1 item, first saddle)"),
     }

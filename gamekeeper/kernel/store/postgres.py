@@ -133,8 +133,7 @@ class PostgresStore:
                     "INSERT INTO owners VALUES ($1, 'content', 0, 0, NULL, NULL, '', 0, NULL) ON CONFLICT DO NOTHING", CONTENT_OWNER
                 )
             return
-        for table in schema.all_tables():
-            schema.require_columns(table, have[table.name])
+        schema.require_columns(have)
 
     async def close(self) -> None:
         """Let go of every connection; a dead server does not hold the shutdown."""

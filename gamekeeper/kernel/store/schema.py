@@ -1,8 +1,8 @@
-"""Records as SQLAlchemy tables: DDL, triggers, and what queries select from."""
+"""Records as SQLAlchemy tables: DDL, triggers, views, and what queries select from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    Select,
     Table,
     Text,
     UniqueConstraint,
@@ -217,6 +218,31 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+VIEWS: dict[str, Select[Any]] = {}
+"""Every declared view by its name."""
+
+
+def view(name: str, statement: Select[Any]) -> None:
+    """Declare a read-only view, for SQL that knows a game's rows under other names; it is made with the tables."""
+    if name in METADATA.tables or name in RECORDS:
+        raise TypeError(f"{name!r} is a table already")
+    VIEWS[name] = statement
+
+
+def _view_statements(dialect: Dialect, name: str, statement: Select[Any]) -> list[str]:
+    made = statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    statements = [f'CREATE VIEW "{name}" AS {made}']
+    if dialect.name != "sqlite":
+        # PostgreSQL writes through a plain view unless it is told not to; SQLite never does.
+        raises = "RAISE EXCEPTION '% is a view, and read-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation'"
+        call = "FOR EACH ROW EXECUTE FUNCTION gamekeeper_read_only()"
+        statements += [
+            f"CREATE OR REPLACE FUNCTION gamekeeper_read_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {raises}; END $$",
+            f'CREATE TRIGGER "{name}_read_only" INSTEAD OF INSERT OR UPDATE OR DELETE ON "{name}" {call}',
+        ]
+    return statements
+
+
 def all_tables() -> list[Table[Any]]:
     """The kernel's tables and one per declared record."""
     kernel = [owners, journal, idempotency, claims, rate_limits, ranks, meta]
@@ -224,7 +250,7 @@ def all_tables() -> list[Table[Any]]:
 
 
 def create_statements(dialect: Dialect, existing: set[str]) -> list[str]:
-    """The DDL for the tables that are not there yet, with their indexes and triggers."""
+    """The DDL for the tables and views that are not there yet, with their indexes and triggers."""
     statements: list[str] = []
     for one in all_tables():
         if one.name in existing:
@@ -234,6 +260,9 @@ def create_statements(dialect: Dialect, existing: set[str]) -> list[str]:
         if is_append_only(one.name):
             keys = [column.name for column in one.primary_key.columns]
             statements += append_only_triggers(dialect.name, one.name, keys)
+    for name, statement in sorted(VIEWS.items()):
+        if name not in existing:
+            statements += _view_statements(dialect, name, statement)
     return statements
 
 
@@ -281,14 +310,17 @@ def append_only_triggers(dialect: str, name: str, keys: list[str]) -> list[str]:
 
 
 class SchemaMismatch(Exception):
-    """A table in the database lacks a column that the program declares."""
+    """A table or view in the database lacks a column that the program declares."""
 
 
-def require_columns(declared: Table[Any], have: set[str]) -> None:
-    """Refuse a database whose table is older or other than the declared one.
+def require_columns(have: Mapping[str, set[str]]) -> None:
+    """Refuse a database in which a table or view is older or other than the declared one.
 
     Raises: SchemaMismatch.
     """
-    missing = [column.name for column in declared.columns if column.name not in have]
-    if missing:
-        raise SchemaMismatch(f"table {declared.name} lacks the columns {', '.join(missing)}")
+    declared = [(one.name, one.columns.keys()) for one in all_tables()]
+    declared += [(name, statement.selected_columns.keys()) for name, statement in VIEWS.items()]
+    for name, columns in declared:
+        missing = [column for column in columns if column not in have[name]]
+        if missing:
+            raise SchemaMismatch(f"table {name} lacks the columns {', '.join(missing)}")

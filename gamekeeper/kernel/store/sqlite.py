@@ -93,7 +93,7 @@ class SqliteStore:
         for pragma in _WRITER_PRAGMAS:
             connection.execute(pragma).fetchall()
         self._connection = connection
-        existing = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        existing = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
         statements = schema.create_statements(DIALECT, existing)
         if statements and not create:
             connection.close()
@@ -109,9 +109,8 @@ class SqliteStore:
         self._check_columns(connection)
 
     def _check_columns(self, connection: apsw.Connection) -> None:
-        for table in schema.all_tables():
-            have = {row[1] for row in connection.execute(f'PRAGMA table_info("{table.name}")')}
-            schema.require_columns(table, have)
+        names = [*(table.name for table in schema.all_tables()), *schema.VIEWS]
+        schema.require_columns({name: {row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')} for name in names})
 
     async def close(self) -> None:
         """Checkpoint the log and close every connection."""

@@ -216,6 +216,20 @@ def set_attribute(
         ctx.put(after)
 
 
+def add_bonus(ctx: Context, character: str, attribute: str, bonus: int, *, first_base: int = 0) -> CharacterAttribute:
+    """Add to what is added to an attribute; one that is new begins with `first_base`. Whoever calls it touches `CharacterAttribute`.
+
+    Raises: SHEET_FULL.
+    """
+    before = ctx.get(CharacterAttribute, character, attribute)
+    if before is None:
+        rules.check_room_for("character_attributes", len(list(ctx.rows(CharacterAttribute, character))), rules.MAX_ATTRIBUTES)
+        before = CharacterAttribute(character, attribute, first_base)
+    after = CharacterAttribute(character, attribute, before.base, before.bonus + bonus)
+    ctx.put(after)
+    return after
+
+
 @command(touches=[Character, CharacterSetting], access="player")
 def set_setting(ctx: Context, *, character: CharacterId, name: SettingName, value: JsonValue) -> None:
     """Keep a setting of at most 4 KiB; null takes it away.

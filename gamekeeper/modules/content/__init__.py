@@ -3,11 +3,11 @@
 from gamekeeper.kernel.store.base import CONTENT_OWNER
 
 from .commands import Changes, PackLoaded, load_pack
-from .errors import DefinitionNeeded, DefinitionTaken, ReferenceUnknown
-from .items import EQUIPMENT_SLOTS, MAX_STACK, EquipmentSlot, ItemDefinition
+from .errors import DefinitionNeeded, DefinitionsInCircle, DefinitionTaken, ReferenceUnknown
+from .items import EQUIPMENT_SLOTS, MAX_STACK, NOTE, NOTE_SUFFIX, EquipmentSlot, ItemDefinition
 from .kinds import KINDS, Amount, Declared, Defined, Flaw, Label, Level, Natural, Reference, defines
 from .packs import MAX_FILES, Fault, InvalidPack, Pack, PackReading, pack_of, read_pack
-from .queries import KnownKind, Shelf, StoredDefinition, item_definitions, kinds, packs, stored
+from .queries import KnownKind, Shelf, StoredDefinition, item_definitions, kinds, packs, page_of, stored
 from .records import ContentId, ContentPack, Definition, DefinitionId, DefinitionKind
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "KINDS",
     "MAX_FILES",
     "MAX_STACK",
+    "NOTE",
+    "NOTE_SUFFIX",
     "Amount",
     "Changes",
     "ContentId",
@@ -27,6 +29,7 @@ __all__ = [
     "DefinitionKind",
     "DefinitionNeeded",
     "DefinitionTaken",
+    "DefinitionsInCircle",
     "EquipmentSlot",
     "Fault",
     "Flaw",
@@ -49,6 +52,7 @@ __all__ = [
     "load_pack",
     "pack_of",
     "packs",
+    "page_of",
     "read_pack",
     "stored",
 ]

@@ -12,7 +12,7 @@ from gamekeeper.kernel.workingset import Context
 from .errors import DefinitionTaken
 from .packs import Pack, digest_of
 from .records import ContentId, ContentPack, Definition
-from .rules import Named, difference, drafted, refuse_to_remove_what_is_named, refuse_unknown_references
+from .rules import Named, difference, drafted, refuse_circles, refuse_to_remove_what_is_named, refuse_unknown_references
 
 
 class Changes(Struct, frozen=True):
@@ -40,7 +40,7 @@ def load_pack(ctx: Context, *, content: ContentId = CONTENT_OWNER, pack: Pack) -
 
     Definitions of the same pack that it no longer holds are removed, of whatever kind. What players hold of them stays as it is.
 
-    Raises: DEFINITION_TAKEN, REFERENCE_UNKNOWN, DEFINITION_NEEDED, INVALID_ARGUMENT.
+    Raises: DEFINITION_TAKEN, REFERENCE_UNKNOWN, DEFINITIONS_IN_CIRCLE, DEFINITION_NEEDED, INVALID_ARGUMENT.
     """
     new = drafted(pack)
     rows = {(row.kind, row.id): row for row in ctx.rows(Definition, content)}
@@ -49,6 +49,7 @@ def load_pack(ctx: Context, *, content: ContentId = CONTENT_OWNER, pack: Pack) -
         if (kind, id) in others:
             raise DefinitionTaken(of_kind=kind, id=id, pack=others[kind, id].pack_id)
     refuse_unknown_references(new, others)
+    refuse_circles(new, others)
     before = {named: row.body for named, row in rows.items() if row.pack_id == pack.id}
     come, changed, gone = difference(before, {named: one.body for named, one in new.items()})
     refuse_to_remove_what_is_named(set(gone), others.values())

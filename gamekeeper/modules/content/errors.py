@@ -23,6 +23,14 @@ class ReferenceUnknown(GameError):
     """paths of more such names"""
 
 
+class DefinitionsInCircle(GameError):
+    """Each of these definitions needs the one before it, so that none could ever begin."""
+
+    code = "DEFINITIONS_IN_CIRCLE"
+    of_kinds: list[str]
+    ids: list[str]
+
+
 class DefinitionNeeded(GameError):
     """A definition of another pack names this one, which the pack no longer holds."""
 

@@ -11,6 +11,12 @@ EquipmentSlot = Literal["weapon", "shield", "helmet", "body", "legs", "boots", "
 EQUIPMENT_SLOTS: Final[tuple[str, ...]] = get_args(EquipmentSlot)
 MAX_STACK: Final = 2**31 - 1
 
+NOTE: Final = "note"
+"""The kind of the items that are notes."""
+NOTE_SUFFIX: Final = "_noted"
+"""What the id of a note ends in, behind the id of what it stands for."""
+MAX_ID: Final = 64
+
 Stack = Annotated[int, Meta(ge=1, le=MAX_STACK)]
 
 
@@ -25,8 +31,11 @@ class ItemDefinition(Defined, frozen=True, kw_only=True):
     max_stack: Stack = 0
     """When left out: as many as fit if the item is stackable, else 1."""
     noteable: bool = False
+    """A bank gives it out as a note too: an item of its own, with the id `<id>_noted`, that stacks and follows from this definition."""
     tradeable: bool = True
     equip_slot: EquipmentSlot | None = None
+    two_handed: bool = False
+    """Nobody wears it together with a shield."""
     value: Natural = 0
     weight_g: Natural = 0
     heal: Natural = 0
@@ -54,5 +63,29 @@ class ItemDefinition(Defined, frozen=True, kw_only=True):
             yield "max_stack", "an item that is not stackable has a stack of 1"
         if self.unique and self.stackable:
             yield "stackable", "a unique item cannot be stackable"
+        if self.two_handed and self.equip_slot != "weapon":
+            yield "two_handed", "only a weapon needs both hands"
         if self.unique and self.noteable:
             yield "noteable", "a unique item cannot be noted: a note would forget which one it was"
+        if self.id.endswith(NOTE_SUFFIX):
+            yield "id", f"ids that end in {NOTE_SUFFIX} are those of notes, which follow from what is noteable"
+        if self.noteable and len(self.id) + len(NOTE_SUFFIX) > MAX_ID:
+            yield "noteable", f"the id of its note would have more than {MAX_ID} characters"
+
+    def derived(self) -> Iterator["ItemDefinition"]:
+        """Give the note of a noteable item.
+
+        >>> [(note.id, note.stackable, note.value) for note in ItemDefinition(id="log", name="Log", noteable=True, value=4).derived()]
+        [('log_noted', True, 4)]
+        """
+        if self.noteable:
+            yield ItemDefinition(
+                id=self.id + NOTE_SUFFIX,
+                name=f"{self.name[:72]} (noted)",
+                kind=NOTE,
+                description=self.description,
+                stackable=True,
+                tradeable=self.tradeable,
+                value=self.value,
+                rarity=self.rarity,
+            )

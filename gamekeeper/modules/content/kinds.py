@@ -6,7 +6,8 @@ class PotionDefinition(content.Defined, kw_only=True):
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from msgspec import Meta, Struct
@@ -39,6 +40,14 @@ class Defined(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def references(self) -> Iterable[Reference]:
         """Give what other definitions it names, each with the path of the field that names it."""
+        return ()
+
+    def needs(self) -> Iterable[Reference]:
+        """Give those of its references that come before it: in a circle of them nothing could ever begin, and no pack has one."""
+        return ()
+
+    def derived(self) -> "Iterable[Defined]":
+        """Give definitions of its kind that follow from it and that no pack holds."""
         return ()
 
 
@@ -77,6 +86,17 @@ def defines(kind: str, *, plural: str = "") -> Callable[[type[D]], type[D]]:
         return type
 
     return declare
+
+
+def circle(definitions: Mapping[tuple[str, str], Defined]) -> list[tuple[str, str]]:
+    """Give definitions that need each other in a circle, each the one before it, by kind and id; none if there is no circle."""
+    graph = {named: [(kind, id) for _, kind, id in one.needs()] for named, one in definitions.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        found: list[tuple[str, str]] = error.args[1]
+        return found[1:]
+    return []
 
 
 def kind_of(definition: Any) -> Declared | None:

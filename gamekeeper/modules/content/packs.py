@@ -25,7 +25,7 @@ from msgspec import Meta
 from gamekeeper.kernel import gate
 
 from .flaws import dotted, examined, mismatches
-from .kinds import KINDS, Declared, Defined, Id, Label, kind_of
+from .kinds import KINDS, Declared, Defined, Id, Label, circle, kind_of
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 MAX_FILES: Final = 256
@@ -243,8 +243,17 @@ class PackReading:
         how = "stands also" if other_id == id else f"differs only in spelling from {other_id}"
         self.fault(file, f"{path}.id", f"{id} {how} in {other_file} at {other_path}")
 
+    def _note_circle(self) -> None:
+        """Refuse definitions that need each other in a circle."""
+        kinds = {kind.plural: kind.kind for kind in KINDS.values()}
+        found = circle({(kinds[plural], one.id): one for plural, some in self._found.items() for one in some})
+        if found:
+            file, path, _ = self._seen[found[0]]
+            self.fault(file, path, f"can never begin: {' needs '.join(id for _, id in reversed([*found, found[0]]))}")
+
     def pack(self, head: Mapping[str, str]) -> Pack:
         """Give the pack, or refuse it with all that was noted."""
+        self._note_circle()
         if self.faults:
             raise InvalidPack(tuple(self.faults))
         made = Pack(head["id"], head["version"], head["title"], {plural: tuple(some) for plural, some in self._found.items()})

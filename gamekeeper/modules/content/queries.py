@@ -1,8 +1,9 @@
 """What may be asked of content."""
 
 import logging
+from bisect import bisect_right
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +25,8 @@ ITEM: Final = "item"
 """The kind of item definitions."""
 MAX_TOLD: Final = 100
 """How many definitions that cannot be read a keep logs."""
+
+D = TypeVar("D", bound=Defined)
 
 definitions = table(Definition)
 
@@ -136,6 +139,18 @@ async def item_definitions(read: Reader, *, limit: PageLimit = 50, cursor: Curso
     return Page(items, write_cursor([rows[limit - 1].id]) if len(rows) > limit else None)
 
 
+def page_of(definitions: Mapping[str, D], limit: int, cursor: str | None) -> Page[D]:
+    """Give a page of definitions that are at hand, as `read.definitions` gives them, in the order of their ids.
+
+    Raises: INVALID_ARGUMENT.
+    """
+    (after,) = read_cursor(cursor, str) or ("",)
+    ids = sorted(definitions)
+    first = bisect_right(ids, after)
+    shown = ids[first : first + limit]
+    return Page([definitions[id] for id in shown], write_cursor([shown[-1]]) if first + limit < len(ids) else None)
+
+
 class Shelf:
     """What a keep has read: a definition whose text has not changed is not made again, and what cannot be read is logged once."""
 
@@ -157,6 +172,9 @@ class Shelf:
                 found[type(one)][row.id] = one
             texts[row.kind, row.id] = row.body, one
         self._read = texts
+        for of_kind in found.values():
+            for one in [derived for known in of_kind.values() for derived in known.derived()]:
+                of_kind.setdefault(one.id, one)
         return found
 
     def _tell(self, row: StoredText, problem: str) -> None:

@@ -7,9 +7,9 @@ import msgspec
 
 from gamekeeper.errors import InvalidArgument
 
-from .errors import DefinitionNeeded, ReferenceUnknown
+from .errors import DefinitionNeeded, DefinitionsInCircle, ReferenceUnknown
 from .flaws import examined
-from .kinds import KINDS, Declared, Defined, kind_of_plural
+from .kinds import KINDS, Declared, Defined, circle, kind_of_plural
 from .packs import Pack
 from .records import Definition
 
@@ -105,6 +105,20 @@ def refuse_unknown_references(new: Mapping[Named, Drafted], elsewhere: Collectio
     if unknown:
         path, kind, id = unknown[0]
         raise ReferenceUnknown(path=path, of_kind=kind, id=id, also=[path for path, _, _ in unknown[1 : 1 + MAX_ALSO]])
+
+
+def refuse_circles(new: Mapping[Named, Drafted], others: Mapping[Named, Definition]) -> None:
+    """Let no definitions need each other in a circle, be it over several packs.
+
+    Raises: DEFINITIONS_IN_CIRCLE.
+    """
+    if not any(True for one in new.values() for _ in one.definition.needs()):
+        return
+    read = {named: read_back(row.kind, row.body) for named, row in others.items()}
+    known = {named: one for named, one in read.items() if not isinstance(one, str)}
+    found = circle(known | {named: one.definition for named, one in new.items()})
+    if found:
+        raise DefinitionsInCircle(of_kinds=[kind for kind, _ in found], ids=[id for _, id in found])
 
 
 def refuse_to_remove_what_is_named(gone: Collection[Named], others: Iterable[Definition]) -> None:

@@ -7,9 +7,10 @@ from msgspec import Meta, Struct
 from gamekeeper.kernel.commands import command
 from gamekeeper.kernel.records import JsonObject, Quantity
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, content, worlds
+from gamekeeper.modules import characters, content, skills, worlds
 
 from .errors import ContainerInvalid, InsufficientQuantity, NotEquippable, SelfTrade, SlotOccupied, StackOverflow, StacksDiffer
+from .heaps import expired, lay_down, place_of, sweep, take_up
 from .moves import (
     Minted,
     burn,
@@ -32,7 +33,7 @@ from .moves import (
     transfer,
 )
 from .records import AccountName, Container, GroundDrop, HolderId, Holding, ItemId, ItemMovement, Slot
-from .rules import EQUIPMENT, GROUND, HAND_CONTAINERS, INVENTORY, POUCH
+from .rules import BANK_TABS, EQUIPMENT, GROUND, HAND_CONTAINERS, INVENTORY, POUCH, SHIELD, WEAPON, note_of
 
 MAX_LINES = 100
 """How many different grants one command may carry."""
@@ -46,6 +47,7 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True):
     container: Container = "inventory"
 
 
+SweepLimit = Annotated[int, Meta(ge=1, le=10_000)]
 Lines = Annotated[list[Line], Meta(min_length=1, max_length=MAX_LINES)]
 
 
@@ -69,10 +71,19 @@ class Swapped(Struct, frozen=True):
 
 
 class Dropped(Struct, frozen=True):
-    """Where on the ground it lies."""
+    """Where on the ground it lies, and until when."""
 
     slot: int
     quantity: int
+    despawns_at: int
+
+
+class Swept(Struct, frozen=True):
+    """How much has left the world, or would have; `more` when there is more of it than one command may take away."""
+
+    heaps: int
+    items: dict[str, int]
+    more: bool
 
 
 # From outside the world and back
@@ -141,11 +152,14 @@ def move(
     require_hand(from_container)
     require_hand(to_container)
     row = stack_at(ctx, holder, from_container, from_slot)
+    if to_container in BANK_TABS and note_of(row.item_id, ctx.definitions(content.ItemDefinition)) is not None:
+        # A bank keeps the item, not its note: `banks.deposit` turns one into the other.
+        raise ContainerInvalid(container=to_container)
     part = part_of(row, quantity)
     if to_slot is None or to_container == POUCH:
         put(ctx, holder, lift(ctx, row, part), to_container)
         return Moved(part)
-    check_slot(to_container, to_slot)
+    check_slot(ctx, holder, to_container, to_slot)
     return Moved(relocate(ctx, row, part, to_container, to_slot))
 
 
@@ -161,7 +175,7 @@ def split(ctx: Context, *, holder: HolderId, container: Container, slot: Slot, q
         raise InsufficientQuantity(item=row.item_id, held=row.quantity, needed=quantity + 1)
     (free,) = free_for(ctx, holder, container, 1)
     if to_slot is not None:
-        check_slot(container, to_slot)
+        check_slot(ctx, holder, container, to_slot)
         if ctx.get(Holding, holder, container, to_slot) is not None:
             raise SlotOccupied(container=container, slot=to_slot)
         free = to_slot
@@ -187,20 +201,40 @@ def merge(ctx: Context, *, holder: HolderId, container: Container, from_slot: Sl
     return Moved(part)
 
 
-@command(touches=[Holding, ItemMovement, characters.Character], access="player")
+@command(touches=[Holding, ItemMovement, characters.Character, skills.CharacterSkill], access="player")
 def equip(ctx: Context, *, character: characters.CharacterId, slot: Slot) -> Moved:
     """Put on what lies in an inventory slot; what was worn there comes into that slot.
 
-    Skills do not count yet: what a definition requires is not checked.
+    The character's skills must be at the levels that the definition requires. What needs both hands and a shield exclude each
+    other: what was worn first goes into the inventory.
 
-    Raises: SLOT_EMPTY, NOT_EQUIPPABLE, UNKNOWN_ITEM, CHARACTER_NOT_FOUND.
+    Raises: SLOT_EMPTY, NOT_EQUIPPABLE, UNKNOWN_ITEM, SKILL_TOO_LOW, INVENTORY_FULL, CHARACTER_NOT_FOUND.
     """
     characters.alive(ctx, character)
     row = stack_at(ctx, character, INVENTORY, slot)
-    worn_on = known(ctx, row.item_id).equip_slot
-    if worn_on is None:
+    definition = known(ctx, row.item_id)
+    if definition.equip_slot is None:
         raise NotEquippable(item=row.item_id)
-    return Moved(relocate(ctx, row, row.quantity, EQUIPMENT, content.EQUIPMENT_SLOTS.index(worn_on)))
+    skills.require(ctx, character, definition.requirements)
+    moved = relocate(ctx, row, row.quantity, EQUIPMENT, content.EQUIPMENT_SLOTS.index(definition.equip_slot))
+    _free_hands(ctx, character, definition)
+    return Moved(moved)
+
+
+def _free_hands(ctx: Context, character: str, worn: content.ItemDefinition) -> None:
+    """Take off the shield for what needs both hands, or what needs both hands for a shield.
+
+    Raises: INVENTORY_FULL.
+    """
+    other = SHIELD if worn.two_handed else WEAPON
+    if not worn.two_handed and worn.equip_slot != content.EQUIPMENT_SLOTS[SHIELD]:
+        return
+    held = ctx.get(Holding, character, EQUIPMENT, other)
+    if held is None:
+        return
+    definition = ctx.definitions(content.ItemDefinition).get(held.item_id)
+    if worn.two_handed or (definition is not None and definition.two_handed):
+        put(ctx, character, lift(ctx, held, held.quantity))
 
 
 @command(touches=[Holding, ItemMovement, characters.Character], access="player")
@@ -216,7 +250,7 @@ def unequip(ctx: Context, *, character: characters.CharacterId, equip_slot: cont
 # To the ground, and to others
 
 
-@command(touches=[Holding, ItemMovement, GroundDrop, characters.Character], access="player")
+@command(touches=[Holding, ItemMovement, GroundDrop, characters.Character, characters.CharacterLocation], access="player")
 def drop(
     ctx: Context,
     *,
@@ -226,7 +260,9 @@ def drop(
     container: Container = "inventory",
     quantity: Quantity | None = None,
 ) -> Dropped:
-    """Let a stack, or some of it, fall to the ground of a world, as a heap of its own.
+    """Let a stack, or some of it, fall to the ground of a world, as a heap of its own where the character stands.
+
+    For `drop_protection_seconds` only the character sees and takes it, after `drop_seconds` it is gone.
 
     Raises: SLOT_EMPTY, INSUFFICIENT_QUANTITY, CONTAINER_INVALID, INVENTORY_FULL, CHARACTER_NOT_FOUND.
     """
@@ -234,26 +270,33 @@ def drop(
     if container not in (INVENTORY, EQUIPMENT):
         raise ContainerInvalid(container=container)
     parcel = take_slot(ctx, character, container, slot, quantity)
-    (free,) = free_for(ctx, world, GROUND, 1)
-    put_at(ctx, world, parcel, GROUND, free)
-    ctx.put(GroundDrop(world, free, character, ctx.now))
-    return Dropped(free, parcel.quantity)
+    where = place_of(ctx, character, world)
+    heap = lay_down(ctx, world, parcel, owner=character, place=where, seconds=ctx.settings.drop_seconds)
+    return Dropped(heap.slot, parcel.quantity, heap.despawns_at)
 
 
 @command(touches=[Holding, ItemMovement, GroundDrop, characters.Character], access="player")
 def pick_up(ctx: Context, *, character: characters.CharacterId, world: worlds.WorldId, slot: Slot) -> Placed:
-    """Pick a whole heap up from the ground; what is untradeable only who dropped it.
+    """Pick a whole heap up from the ground: at first only its owner may, and what is untradeable nobody else ever.
 
-    Raises: SLOT_EMPTY, INVENTORY_FULL, UNTRADEABLE_ITEM, CHARACTER_NOT_FOUND.
+    Raises: SLOT_EMPTY, LOOT_PROTECTED, INVENTORY_FULL, UNTRADEABLE_ITEM, CHARACTER_NOT_FOUND.
     """
     characters.alive(ctx, character)
-    parcel = take_slot(ctx, world, GROUND, slot)
-    dropped = ctx.get(GroundDrop, world, slot)
-    if dropped is not None:
-        if dropped.dropped_by != character:
-            require_tradeable(ctx, parcel.item_id)
-        ctx.delete(dropped)
-    return Placed(put(ctx, character, parcel))
+    return Placed(put(ctx, character, take_up(ctx, world, slot, character)))
+
+
+@command(touches=[Holding, ItemMovement, GroundDrop], access="operator")
+def sweep_ground(ctx: Context, *, world: worlds.WorldId, limit: SweepLimit = 1_000, dry_run: bool = False) -> Swept:
+    """Let what has lain on a world's ground for too long leave the world, the oldest first; a dry run only counts it."""
+    over = expired(ctx, world, limit + 1)
+    counts: dict[str, int] = {}
+    for heap in over[:limit]:
+        held = ctx.get(Holding, world, GROUND, heap.slot)
+        if held is not None:
+            counts[held.item_id] = counts.get(held.item_id, 0) + held.quantity
+        if not dry_run:
+            sweep(ctx, heap)
+    return Swept(min(len(over), limit), counts, len(over) > limit)
 
 
 @command(touches=[Holding, ItemMovement, characters.Character], access="player")

@@ -39,6 +39,14 @@ class InventoryFull(GameError):
     needed: int
 
 
+class InventoryInUse(GameError):
+    """Something lies in a slot that a smaller inventory would not have."""
+
+    code = "INVENTORY_IN_USE"
+    slots: int
+    needed: int
+
+
 class SlotEmpty(GameError):
     """Nothing lies in the slot."""
 
@@ -100,6 +108,14 @@ class UntradeableItem(GameError):
 
     code = "UNTRADEABLE_ITEM"
     item: str
+
+
+class LootProtected(GameError):
+    """It lies there for its owner alone, for a while."""
+
+    code = "LOOT_PROTECTED"
+    slot: int
+    until: int
 
 
 class SelfTrade(GameError):

@@ -18,6 +18,7 @@ from .errors import (
     InsufficientQuantity,
     InvalidSlot,
     InventoryFull,
+    InventoryInUse,
     ItemNotFound,
     SlotEmpty,
     SlotOccupied,
@@ -25,8 +26,9 @@ from .errors import (
     UnknownItem,
     UntradeableItem,
 )
-from .records import Container, Holding, ItemMovement
+from .records import Container, Holding, InventorySize, ItemMovement
 from .rules import (
+    BANK_TABS,
     CHOOSY_CONTAINERS,
     INVENTORY,
     POUCH,
@@ -97,6 +99,12 @@ def mint(
 def burn(ctx: Context, parcel: Parcel, *, sink: str, reason: str | None = None) -> None:
     """Let a parcel leave the world through a sink."""
     _record(ctx, parcel, f"burn:{sink}", None, reason)
+
+
+def turned_into(ctx: Context, parcel: Parcel, item: str, *, account: str, reason: str | None = None) -> Parcel:
+    """Let a parcel leave the world and as much of another item come, as a bank does with notes."""
+    burn(ctx, parcel, sink=account, reason=reason)
+    return Parcel(item, parcel.quantity, None, parcel.metadata, f"mint:{account}", None)
 
 
 def known(ctx: Context, item: str) -> content.ItemDefinition:
@@ -254,6 +262,7 @@ def relocate(ctx: Context, row: Holding, quantity: int, container: Container, sl
         return 0
     target = ctx.get(Holding, row.holder_id, container, slot)
     if target is None:
+        _check_pile(ctx, row, quantity, container)
         parcel = lift(ctx, row, quantity)
         if free_slots(ctx, row.holder_id, container) < 1:
             raise InventoryFull(holder=row.holder_id, container=container, free=0, needed=1)
@@ -268,10 +277,22 @@ def relocate(ctx: Context, row: Holding, quantity: int, container: Container, sl
         raise StackOverflow(item=row.item_id, max_stack=limit)
     if quantity < row.quantity or row.container in CHOOSY_CONTAINERS:
         raise SlotOccupied(container=container, slot=slot)
+    _check_pile(ctx, row, quantity, container)
+    _check_pile(ctx, target, target.quantity, row.container)
     moved, back = lift(ctx, row, quantity), lift(ctx, target, target.quantity)
     put_at(ctx, row.holder_id, moved, container, slot, reason=reason)
     put_at(ctx, row.holder_id, back, row.container, row.slot, reason=reason)
     return quantity
+
+
+def _check_pile(ctx: Context, row: Holding, quantity: int, container: Container) -> None:
+    """Refuse to lay a pile into one slot that only a bank lets grow so large.
+
+    Raises: STACK_OVERFLOW.
+    """
+    definition = ctx.definitions(content.ItemDefinition).get(row.item_id)
+    if row.container in BANK_TABS and container not in BANK_TABS and definition is not None and quantity > definition.max_stack:
+        raise StackOverflow(item=row.item_id, max_stack=definition.max_stack)
 
 
 def merge_limit(ctx: Context, one: Holding, other: Holding) -> int | None:
@@ -337,18 +358,57 @@ def _record(ctx: Context, parcel: Parcel, to: str, container: Container | None, 
 # Room
 
 
+def size_of(ctx: Context, holder: str, container: Container) -> int:
+    """Give how many slots a holder's container has: an inventory may have been given a size of its own."""
+    own = ctx.get(InventorySize, holder) if container == INVENTORY else None
+    return SLOTS[container] if own is None else own.slots
+
+
+def resize_inventory(ctx: Context, holder: str, slots: int) -> None:
+    """Give a holder's inventory a size of its own; nothing that lies in it may be left outside.
+
+    Raises: INVENTORY_IN_USE.
+    """
+    needed = slots_in_use(ctx, holder)
+    if slots < needed:
+        raise InventoryInUse(slots=slots, needed=needed)
+    own = ctx.get(InventorySize, holder)
+    if own is None or own.slots != slots:
+        ctx.put(InventorySize(holder, slots))
+
+
+def slots_in_use(ctx: Context, holder: str) -> int:
+    """Give the least size that an inventory may have: up to the last slot in which something lies."""
+    return max((row.slot + 1 for row in ctx.rows(Holding, holder) if row.container == INVENTORY), default=0)
+
+
 def free_slots(ctx: Context, holder: str, container: Container = INVENTORY) -> int:
     """Count the free slots of a container; the tabs of a bank share theirs."""
     sharing = room_with(container)
-    return SLOTS[container] - sum(row.container in sharing for row in ctx.rows(Holding, holder))
+    free = size_of(ctx, holder, container) - sum(row.container in sharing for row in ctx.rows(Holding, holder))
+    return max(free, 0)
 
 
-def check_slot(container: Container, slot: int) -> None:
-    """Refuse a slot that the container does not have.
+def room_for(ctx: Context, holder: str, item: str, metadata: Metadata, container: Container = INVENTORY) -> int:
+    """Count how many of an item without an id of its own `put` would find room for; None of a pouch's limits are looked at."""
+    free = free_slots(ctx, holder, container)
+    definition = ctx.definitions(content.ItemDefinition).get(item)
+    if definition is None:
+        return content.MAX_STACK if free else 0
+    limit = stack_limit(definition)
+    room = free * definition.max_stack
+    if limit is not None:
+        like = (row for row in ctx.rows(Holding, holder) if row.item_id == item and row.container == container and row.item_uid is None)
+        room += sum(max(limit - row.quantity, 0) for row in like if same_metadata(row.metadata, metadata))
+    return room
+
+
+def check_slot(ctx: Context, holder: str, container: Container, slot: int) -> None:
+    """Refuse a slot that the holder's container does not have.
 
     Raises: INVALID_SLOT.
     """
-    if slot >= SLOTS[container]:
+    if slot >= size_of(ctx, holder, container):
         raise InvalidSlot(container=container, slot=slot)
 
 
@@ -361,7 +421,7 @@ def free_for(ctx: Context, holder: str, container: Container, count: int) -> lis
     used = {row.slot for row in rows if row.container == container}
     sharing = room_with(container)
     taken = len(used) if len(sharing) == 1 else sum(row.container in sharing for row in rows)
-    size = SLOTS[container]
+    size = size_of(ctx, holder, container)
     if size - taken < count:
         raise InventoryFull(holder=holder, container=container, free=max(size - taken, 0), needed=count)
     return first_free(used, size, count)

@@ -1,16 +1,19 @@
 """What may be asked of items."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from msgspec import Struct
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, case, cast, func, literal, select, union, union_all
+from msgspec import Meta, Struct
+from sqlalchemy import BigInteger, ColumnElement, Double, Select, Text, bindparam, case, cast, func, literal, select, union, union_all
 
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
-from gamekeeper.kernel.store.schema import table
+from gamekeeper.kernel.records import load_json
+from gamekeeper.kernel.store.schema import table, view
 from gamekeeper.kernel.verify import Problem, check
-from gamekeeper.modules import content
+from gamekeeper.modules import characters, content, worlds
 
-from .records import Container, HolderId, Holding, ItemId, ItemMovement, ItemUid
+from .records import Container, GroundDrop, HolderId, Holding, InventorySize, ItemId, ItemMovement, ItemUid
+from .rules import BANK_TABS, EQUIPMENT, GROUND, INVENTORY, INVENTORY_SLOTS, tradeable
 
 DIFFERENCES = 50
 """How many wrong balances are named at once."""
@@ -18,6 +21,8 @@ TOP = 20
 """How many sources and sinks are named."""
 LAST = "z"
 """Sorts behind every movement's id, which is hexadecimal, in every collation."""
+
+Distance = Annotated[float, Meta(ge=0, le=1_000_000, description="along each axis")]
 
 holdings = table(Holding)
 movements_table = table(ItemMovement)
@@ -97,9 +102,143 @@ async def inventory(read: Reader, *, holder: HolderId, container: Container | No
     return [_view(row, known.get(row.item_id)) for row in rows if container is None or row.container == container]
 
 
+@query(access="player")
+async def inventory_size(read: Reader, *, holder: HolderId) -> int:
+    """Tell how many slots a holder's inventory has."""
+    own = await read.get(InventorySize, holder)
+    return INVENTORY_SLOTS if own is None else own.slots
+
+
 def _view(row: Holding, definition: content.ItemDefinition | None) -> HeldItem:
     name = None if definition is None else definition.name
     return HeldItem(row.container, row.slot, row.item_id, name, row.quantity, row.item_uid, row.metadata, definition is None)
+
+
+# What lies on the ground
+
+drops = table(GroundDrop)
+_SEEN_BY = drops.c.dropped_by == bindparam("character", type_=Text)
+_NEAR = bindparam("within", type_=Double)
+
+
+def _along(axis: str) -> ColumnElement[bool]:
+    here = bindparam(axis, type_=Double)
+    return drops.c[axis].between(here - _NEAR, here + _NEAR)
+
+
+def _heaps(*more: ColumnElement[bool]) -> Any:
+    now = bindparam("now", type_=BigInteger)
+    there = (drops.c.world_id == holdings.c.holder_id) & (drops.c.slot == holdings.c.slot)
+    return (
+        select(holdings, drops)
+        .select_from(holdings.outerjoin(drops, there))
+        .where(
+            holdings.c.holder_id == bindparam("world", type_=Text),
+            holdings.c.container == GROUND,
+            holdings.c.slot > bindparam("after", type_=BigInteger),
+            # What a game has laid there without an owner has no row of its own, and is there for all.
+            drops.c.slot.is_(None) | ((drops.c.despawns_at > now) & (_SEEN_BY | (drops.c.protected_until <= now))),
+            *more,
+        )
+        .with_only_columns(
+            *(holdings.c[name] for name in ("slot", "item_id", "quantity", "item_uid", "metadata")),
+            *(drops.c[name] for name in ("dropped_by", "protected_until", "despawns_at", "room_id", "x", "y", "z")),
+        )
+        .order_by(holdings.c.slot)
+        .limit(LIMIT)
+    )
+
+
+_ROOM = drops.c.room_id == bindparam("room", type_=Text)
+HEAPS = _heaps()
+HEAPS_IN_ROOM = _heaps(_ROOM)
+HEAPS_AROUND = _heaps(_ROOM, *(_along(axis) for axis in "xyz"))
+
+
+class _HeapRow(Struct, frozen=True):
+    slot: int
+    item: str
+    quantity: int
+    item_uid: str | None
+    metadata: str
+    owner: str | None
+    protected_until: int | None
+    despawns_at: int | None
+    room_id: str | None
+    x: float | None
+    y: float | None
+    z: float | None
+
+
+class Heap(Struct, frozen=True):
+    """A stack on the ground as somebody sees it; `despawns_at` is empty for what stays until it is taken."""
+
+    slot: int
+    item: str
+    name: str | None
+    quantity: int
+    item_uid: str | None
+    metadata: dict[str, Any]
+    yours: bool
+    """whether the one who asks is its owner"""
+    protected_until: int | None
+    despawns_at: int | None
+    room_id: str | None
+    x: float
+    y: float
+    z: float
+
+
+@query(access="player")
+async def ground(
+    read: Reader,
+    *,
+    character: characters.CharacterId,
+    world: worlds.WorldId,
+    room: characters.RoomId | None = None,
+    within: Distance | None = None,
+    limit: PageLimit = 50,
+    cursor: Cursor | None = None,
+) -> Page[Heap]:
+    """List what lies on a world's ground and may be seen by a character: in a room, or no farther than `within` from where it stands.
+
+    Raises: CHARACTER_NOT_FOUND.
+    """
+    (after,) = read_cursor(cursor, int) or (-1,)
+    loaded = await read.load(character, characters.Character, characters.CharacterLocation)
+    row = None if loaded is None else loaded.one(characters.Character)
+    if loaded is None or row is None or row.tombstoned_at is not None:
+        raise characters.CharacterNotFound(id=character)
+    statement, asked = (HEAPS, {}) if room is None else (HEAPS_IN_ROOM, {"room": room})
+    if within is not None:
+        at = loaded.one(characters.CharacterLocation)
+        if at is None or at.world_id != world or room not in (None, at.room_id):
+            return Page([])
+        statement, asked = HEAPS_AROUND, {"room": at.room_id, "x": at.x, "y": at.y, "z": at.z, "within": within}
+    seen: list[Heap] = []
+    while True:
+        rows = await read.rows(
+            _HeapRow, statement, world=world, character=character, now=read.now_ms(), after=after, limit=limit + 1, **asked
+        )
+        for heap in rows[:limit]:
+            after = heap.slot
+            seen += _seen(heap, character, read.definitions(content.ItemDefinition))
+            if len(seen) == limit:
+                return Page(seen, write_cursor([after]) if heap is not rows[-1] else None)
+        if len(rows) <= limit:
+            return Page(seen)
+
+
+def _seen(row: _HeapRow, character: str, definitions: Mapping[str, content.ItemDefinition]) -> list[Heap]:
+    """Give a heap, unless it is somebody else's for good."""
+    definition = definitions.get(row.item)
+    yours = row.owner == character
+    if not yours and not tradeable(definition):
+        return []
+    name = None if definition is None else definition.name
+    metadata = load_json(row.metadata)
+    where = (row.room_id, row.x or 0.0, row.y or 0.0, row.z or 0.0)
+    return [Heap(row.slot, row.item, name, row.quantity, row.item_uid, metadata, yours, row.protected_until, row.despawns_at, *where)]
 
 
 # How it came there
@@ -232,3 +371,22 @@ async def balanced(read: Reader) -> list[Problem]:
     told = "movements give {0.moved}, held are {0.held}"
     rows = await read.rows(WrongBalance, WRONG_BALANCES)
     return [Problem("items.balances", told.format(row), owner=row.holder, table="holdings", key=[row.item]) for row in rows]
+
+
+# Under the names by which other programs know them
+
+
+def _seed(of: ColumnElement[bool], *columns: Any) -> Select[Any]:
+    place = holdings.c.holder_id + ":" + holdings.c.container + ":" + cast(holdings.c.slot, Text)
+    player = holdings.c.holder_id.label("playerId")
+    return select(place.label("id"), player, holdings.c.item_id.label("itemId"), holdings.c.quantity, *columns).where(of)
+
+
+_SLOT_TYPE = case(
+    {slot: name for slot, name in enumerate(content.EQUIPMENT_SLOTS)}, value=holdings.c.slot, else_=cast(holdings.c.slot, Text)
+).label("slotType")
+_TAB = case({tab: index for index, tab in enumerate(BANK_TABS)}, value=holdings.c.container).label("tabIndex")
+
+view("inventory", _seed(holdings.c.container == INVENTORY, holdings.c.slot.label("slotIndex"), holdings.c.metadata))
+view("equipment", _seed(holdings.c.container == EQUIPMENT, _SLOT_TYPE, holdings.c.metadata))
+view("bank", _seed(holdings.c.container.in_(BANK_TABS), holdings.c.slot, _TAB, holdings.c.metadata))

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gamekeeper.kernel.ids import Id
-from gamekeeper.kernel.records import AnyOwnerId, EpochMs, JsonObject, Key, Quantity, Record
-from gamekeeper.modules import worlds
+from gamekeeper.kernel.records import AnyOwnerId, Coordinate, EpochMs, JsonObject, Key, Quantity, Record
+from gamekeeper.modules import characters, worlds
 
 HolderId = AnyOwnerId
 """Whoever holds items: a character, a world, a trade."""
@@ -43,6 +43,8 @@ ContainerOrOutside = Literal["", Container]
 
 MAX_SLOT = 2**31 - 1
 Slot = Annotated[int, Meta(ge=0, le=MAX_SLOT, description="a place in a container, from 0")]
+MAX_INVENTORY = 10_100
+InventorySlots = Annotated[int, Meta(ge=1, le=MAX_INVENTORY, description="slots of an inventory")]
 
 AccountName = Annotated[
     str, Meta(min_length=1, max_length=32, pattern=r"^[a-z][a-z0-9_]*(?!\n)$", description="a source or sink: loot, starter, shop ...")
@@ -61,6 +63,13 @@ class Holding(Record, table="holdings", value=True, unique=(("item_uid",),), che
     quantity: Quantity
     item_uid: ItemUid | None = None
     metadata: JsonObject = {}
+
+
+class InventorySize(Record, table="inventory_sizes", beside=Holding):
+    """How many slots a holder's own inventory has; without a row it is as large as everybody's."""
+
+    holder_id: Key[HolderId]
+    slots: InventorySlots
 
 
 class ItemMovement(
@@ -87,9 +96,18 @@ class ItemMovement(
 
 
 class GroundDrop(Record, table="ground_drops"):
-    """Who dropped the stack that lies in a slot of a world's ground, and when."""
+    """Whose the stack is that lies in a slot of a world's ground, where it lies and how long.
+
+    Until `protected_until` it is there for its owner alone, from `despawns_at` on for nobody.
+    """
 
     world_id: Key[worlds.WorldId]
     slot: Key[Slot]
     dropped_by: HolderId
     dropped_at: EpochMs
+    protected_until: EpochMs
+    despawns_at: EpochMs
+    room_id: characters.RoomId | None = None
+    x: Coordinate = 0.0
+    y: Coordinate = 0.0
+    z: Coordinate = 0.0

@@ -1,7 +1,7 @@
 """The arithmetic of stacks, slots and containers."""
 
 from collections.abc import Container as Membership
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ import msgspec
 
 from gamekeeper.modules import content
 
-from .records import Container
+from .records import Container, GroundDrop
 
 INVENTORY: Final = "inventory"
 EQUIPMENT: Final = "equipment"
@@ -37,6 +37,8 @@ GROUND_SLOTS: Final = 10_000
 UNSEEN_SLOTS: Final = 10_000
 """Gravestones and escrow, which no player fills by hand."""
 
+DESPAWN: Final = "despawn"
+"""The sink of what has lain on the ground for too long."""
 CURRENCY: Final = "currency"
 """The kind of items that a pouch takes."""
 
@@ -49,6 +51,9 @@ SLOTS: Final[dict[str, int]] = {
     "gravestone": UNSEEN_SLOTS,
     "escrow": UNSEEN_SLOTS,
 }
+
+WEAPON: Final = content.EQUIPMENT_SLOTS.index("weapon")
+SHIELD: Final = content.EQUIPMENT_SLOTS.index("shield")
 
 HAND_CONTAINERS: Final = frozenset({INVENTORY, POUCH, *BANK_TABS})
 """Where a player may move things by hand; the others have their own commands."""
@@ -90,6 +95,26 @@ def tradeable(definition: content.ItemDefinition | None) -> bool:
     return definition is not None and definition.tradeable
 
 
+def note_for(definition: content.ItemDefinition | None) -> str | None:
+    """Give the id of an item's note, or None when it has none.
+
+    >>> note_for(content.ItemDefinition(id="log", name="Log", noteable=True)), note_for(None)
+    ('log_noted', None)
+    """
+    return definition.id + content.NOTE_SUFFIX if definition is not None and definition.noteable else None
+
+
+def note_of(item: str, definitions: Mapping[str, content.ItemDefinition]) -> str | None:
+    """Give what a note stands for, or None when the item is no note; one whose item can no longer be noted still stands for it.
+
+    >>> log = {"log": content.ItemDefinition(id="log", name="Log")}
+    >>> note_of("log_noted", log), note_of("log", log), note_of("oak_noted", log)
+    ('log', None, None)
+    """
+    base = item.removesuffix(content.NOTE_SUFFIX)
+    return base if base != item and base in definitions else None
+
+
 def is_currency(definition: content.ItemDefinition) -> bool:
     """Tell whether an item belongs into the pouch.
 
@@ -113,6 +138,16 @@ def draw(stacks: Sequence[int], needed: int) -> list[int]:
         parts.append(part)
         needed -= part
     return parts
+
+
+def is_gone(row: GroundDrop, now: int) -> bool:
+    """Tell whether a heap's time is over: it is gone then, whether it was swept away by now or not."""
+    return row.despawns_at <= now
+
+
+def is_protected(row: GroundDrop, now: int) -> bool:
+    """Tell whether a heap is there for its owner alone."""
+    return now < row.protected_until
 
 
 def stacks_needed(quantity: int, limit: int) -> int:

@@ -1,6 +1,6 @@
 """Trades: two characters agree on two screens, and then both sides change hands or neither does."""
 
-from .commands import TradeState, accept, cancel, offer, request, respond, time_out
+from .commands import Cancelled, OpenTrade, TradeState, accept, cancel, cancel_all, leave, offer, open_trade, request, respond, time_out
 from .errors import (
     AlreadyAnswered,
     AlreadyInTrade,
@@ -15,9 +15,10 @@ from .errors import (
     PlayerBusy,
     RateLimited,
     StaleRevision,
+    TradeChanged,
     TradeExpired,
 )
-from .queries import expired, list_trades, of_character, show
+from .queries import LoggedTrade, expired, list_trades, log, of_character, show
 from .records import NewTradeId, OfferedItem, OfferedItems, Revision, Screen, Trade, TradeId, TradeLock, TradeStatus
 from .rules import IDLE_TIMEOUT_MS, OFFER_SLOTS, REQUEST_COOLDOWN_MS, REQUEST_TIMEOUT_MS
 
@@ -28,23 +29,27 @@ __all__ = [
     "REQUEST_TIMEOUT_MS",
     "AlreadyAnswered",
     "AlreadyInTrade",
+    "Cancelled",
     "InvalidQuantity",
     "InvalidTrade",
     "InventoryFullInitiator",
     "InventoryFullRecipient",
     "ItemChanged",
+    "LoggedTrade",
     "NewTradeId",
     "NotAccepted",
     "NotExpired",
     "NotInTrade",
     "OfferedItem",
     "OfferedItems",
+    "OpenTrade",
     "PlayerBusy",
     "RateLimited",
     "Revision",
     "Screen",
     "StaleRevision",
     "Trade",
+    "TradeChanged",
     "TradeExpired",
     "TradeId",
     "TradeLock",
@@ -52,10 +57,14 @@ __all__ = [
     "TradeStatus",
     "accept",
     "cancel",
+    "cancel_all",
     "expired",
+    "leave",
     "list_trades",
+    "log",
     "of_character",
     "offer",
+    "open_trade",
     "request",
     "respond",
     "show",

@@ -5,7 +5,7 @@ that the trade is still open, and everything that is offered, is looked at again
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,7 @@ from .errors import (
     PlayerBusy,
     RateLimited,
     StaleRevision,
+    TradeChanged,
     TradeExpired,
 )
 from .records import NewTradeId, OfferedItem, OfferedItems, Revision, Screen, Trade, TradeId, TradeLock, TradeStatus
@@ -45,6 +46,25 @@ class TradeState(Struct, frozen=True):
     screen: Screen
     revision: int
     expires_at: int
+
+
+class Cancelled(Struct, frozen=True):
+    """How many trades were cancelled."""
+
+    trades: int
+
+
+class OpenTrade(Struct, frozen=True):
+    """The trade that a character was in when it was looked for, and everybody whose lock its end needs."""
+
+    trade_id: str | None = None
+    owners: tuple[str, ...] = ()
+
+
+class _OfCharacter(Protocol):
+    """The argument of `cancel_all` that its preparation needs."""
+
+    character: str
 
 
 async def both_sides(read: Reader, arguments: Any) -> Prepared:
@@ -170,6 +190,23 @@ def cancel(ctx: Context, *, character: characters.CharacterId, trade: TradeId) -
     return state_of(end(ctx, row, "cancelled", f"cancelled by the {side_of(row, character)}"))
 
 
+async def _open_trade(read: Reader, arguments: _OfCharacter) -> Prepared:
+    found = await open_trade(read, arguments.character)
+    return Prepared(found=found, owners=found.owners)
+
+
+@command(touches=[Trade, TradeLock], prepare=_open_trade, prepares_again=[TradeChanged], access="player")
+def cancel_all(ctx: Context, *, character: characters.CharacterId) -> Cancelled:
+    """Let a character leave the trade that it is in, if it is in one; nothing changes hands.
+
+    For whoever lets a player go: put it behind what ends the session (`sessions.revoke`, `sessions.kick`, `moderation.ban`) in one
+    `keep.do`, and both are done or neither. A trade that nobody cancels so ends by itself after five minutes without a move.
+
+    Raises: TRADE_CHANGED.
+    """
+    return Cancelled(int(leave(ctx, character, ctx.found, "left the game") is not None))
+
+
 @command(touches=[Trade, TradeLock], prepare=both_sides, access="server")
 def time_out(ctx: Context, *, trade: TradeId) -> TradeState:
     """Close a trade that has expired.
@@ -185,6 +222,29 @@ def time_out(ctx: Context, *, trade: TradeId) -> TradeState:
 
 
 # The trade and its locks
+
+
+async def open_trade(read: Reader, character: str) -> OpenTrade:
+    """Find the trade that a character is in, for the preparation of a command that will call `leave`."""
+    lock = await read.get(TradeLock, character)
+    if lock is None or lock.trade_id is None:
+        return OpenTrade()
+    row = await read.get(Trade, lock.trade_id)
+    return OpenTrade() if row is None else OpenTrade(row.trade_id, (row.trade_id, row.initiator_id, row.receiver_id))
+
+
+def leave(ctx: Context, character: str, found: OpenTrade, why: str) -> Trade | None:
+    """End the trade that a character is in, and give it; whoever calls it lists `Trade` and `TradeLock` in what it touches.
+
+    Raises: TRADE_CHANGED when it is another one than was found; a command names it in `prepares_again`.
+    """
+    lock = ctx.get(TradeLock, character)
+    if (None if lock is None else lock.trade_id) != found.trade_id:
+        raise TradeChanged(character=character)
+    row = None if found.trade_id is None else ctx.get(Trade, found.trade_id)
+    if row is None:
+        return None
+    return end(ctx, row, "cancelled", f"the {side_of(row, character)} {why}")
 
 
 def ongoing(ctx: Context, trade: str, character: str) -> Trade:
@@ -247,7 +307,7 @@ def look_up(ctx: Context, character: str, offered: Sequence[OfferedItem]) -> lis
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for one in offered:
         place = (one.container, one.slot)
-        if one.slot >= items.SLOTS[one.container] or place in found:
+        if one.slot >= items.size_of(ctx, character, one.container) or place in found:
             raise items.InvalidSlot(container=one.container, slot=one.slot)
         row = items.stack_at(ctx, character, one.container, one.slot)
         if one.item not in (None, row.item_id):

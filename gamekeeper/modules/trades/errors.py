@@ -63,6 +63,14 @@ class NotAccepted(GameError):
     trade: str
 
 
+class TradeChanged(GameError):
+    """The character went into another trade while the command was on its way; look again."""
+
+    code = "TRADE_CHANGED"
+    kind = Kind.STALE
+    character: str
+
+
 class AlreadyAnswered(GameError):
     """The request was answered before."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, Text, and_, bindparam, or_, select
 
 from gamekeeper.kernel.commands import belongs_to
@@ -15,6 +16,7 @@ from .errors import InvalidTrade
 from .records import Trade, TradeId
 
 trades = table(Trade)
+people = table(characters.Character)
 AT = bindparam("at", type_=BigInteger)
 LIMIT = bindparam("limit", type_=BigInteger)
 CHARACTER = bindparam("character", type_=Text)
@@ -27,12 +29,36 @@ def _newest(*conditions: ColumnElement[bool]) -> Any:
 
 TRADES = _newest()
 TRADES_OF = _newest(or_(trades.c.initiator_id == CHARACTER, trades.c.receiver_id == CHARACTER))
+
+
+def _names_in(page: Any) -> Any:
+    one, other = page.subquery(), page.subquery()
+    return select(people.c.character_id, people.c.name).where(
+        or_(people.c.character_id.in_(select(one.c.initiator_id)), people.c.character_id.in_(select(other.c.receiver_id)))
+    )
+
+
+NAMES = _names_in(TRADES)
+NAMES_OF = _names_in(TRADES_OF)
 EXPIRED = (
     select(trades)
     .where(trades.c.status == bindparam("status", type_=Text), trades.c.expires_at <= AT)
     .order_by(trades.c.expires_at)
     .limit(LIMIT)
 )
+
+
+class LoggedTrade(Struct, frozen=True):
+    """A trade as it is kept, with what both sides offered and their names as they are now, also of the deleted."""
+
+    trade: Trade
+    initiator_name: str | None
+    receiver_name: str | None
+
+
+class _Named(Struct, frozen=True):
+    character_id: str
+    name: str
 
 
 @query(access="player")
@@ -61,6 +87,26 @@ async def of_character(
     """List the trades that a character has a part in, the newest first."""
     at, id = read_cursor(cursor, int, str) or (MAX_INTEGER, "")
     return _page(await read.rows(Trade, TRADES_OF, character=character, at=at, id=id, limit=limit + 1), limit)
+
+
+@query(access="moderator")
+async def log(
+    read: Reader, *, character: characters.CharacterId | None = None, limit: PageLimit = 50, cursor: Cursor | None = None
+) -> Page[LoggedTrade]:
+    """List trades with what both sides offered, the newest first: all of them, or those that a character had a part in.
+
+    It is for staff; players see theirs by `of_character`.
+    """
+    at, id = read_cursor(cursor, int, str) or (MAX_INTEGER, "")
+    place = {"at": at, "id": id, "limit": limit + 1}
+    if character is None:
+        rows, named = await read.rows(Trade, TRADES, **place), await read.rows(_Named, NAMES, **place)
+    else:
+        rows = await read.rows(Trade, TRADES_OF, character=character, **place)
+        named = await read.rows(_Named, NAMES_OF, character=character, **place)
+    names = {one.character_id: one.name for one in named}
+    page = _page(rows, limit)
+    return Page([LoggedTrade(one, names.get(one.initiator_id), names.get(one.receiver_id)) for one in page.items], page.next_cursor)
 
 
 @query(access="server")

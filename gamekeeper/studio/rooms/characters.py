@@ -53,6 +53,7 @@ async def read_sheet(keep: Keep, id: str) -> Sheet:
         characters.CharacterAttribute,
         characters.CharacterSetting,
         items.Holding,
+        items.InventorySize,
     )
     row = None if found is None else found.one(characters.Character)
     if found is None or row is None:
@@ -64,7 +65,7 @@ async def read_sheet(keep: Keep, id: str) -> Sheet:
         vitals=found.rows(characters.CharacterVital),
         attributes=found.rows(characters.CharacterAttribute),
         settings=found.rows(characters.CharacterSetting),
-        bags=bags_of(found.rows(items.Holding), keep.reader.definitions(content.ItemDefinition)),
+        bags=bags_of(found.rows(items.Holding), keep.reader.definitions(content.ItemDefinition), found.one(items.InventorySize)),
     )
 
 

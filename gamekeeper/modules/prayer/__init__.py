@@ -1,0 +1,35 @@
+"""Prayer: points that drain while prayers are said, and the levels that these raise."""
+
+from .commands import Drained, PrayerState, activate, deactivate, drain, end_all, restore
+from .errors import NoPrayerPoints, TooManyPrayers, UnknownPrayer
+from .queries import Boost, PrayerSheet, boosted, show
+from .records import ActivePrayer, PrayerDebt, PrayerDefinition, PrayerId
+from .rules import MAX_ACTIVE, PRAYER, TICK_MS, boosted_level, drained, multipliers, resistance
+
+__all__ = [
+    "MAX_ACTIVE",
+    "PRAYER",
+    "TICK_MS",
+    "ActivePrayer",
+    "Boost",
+    "Drained",
+    "NoPrayerPoints",
+    "PrayerDebt",
+    "PrayerDefinition",
+    "PrayerId",
+    "PrayerSheet",
+    "PrayerState",
+    "TooManyPrayers",
+    "UnknownPrayer",
+    "activate",
+    "boosted",
+    "boosted_level",
+    "deactivate",
+    "drain",
+    "drained",
+    "end_all",
+    "multipliers",
+    "resistance",
+    "restore",
+    "show",
+]

@@ -1,0 +1,73 @@
+"""Quests: tasks in stages, what they ask for and pay, and the record of who did what when."""
+
+from .commands import Abandoned, Completed, Progressed, Started, Step, abandon, advance, complete, progress, reset, set_stage, start
+from .definitions import (
+    Difficulty,
+    ItemAmount,
+    OnStart,
+    QuestDefinition,
+    Requirements,
+    Rewards,
+    Stage,
+    StageType,
+    Target,
+)
+from .errors import (
+    QuestAlreadyCompleted,
+    QuestAlreadyStarted,
+    QuestNotComplete,
+    QuestNotFound,
+    QuestNotStarted,
+    RequirementsNotMet,
+    StageCounted,
+    StageNotCurrent,
+    StageNotFound,
+)
+from .queries import QuestEntry, QuestView, StageView, audit, available, log, show
+from .records import QuestAuditLog, QuestId, QuestProgress, StageId
+from .rules import Missing
+
+__all__ = [
+    "Abandoned",
+    "Completed",
+    "Difficulty",
+    "ItemAmount",
+    "Missing",
+    "OnStart",
+    "Progressed",
+    "QuestAlreadyCompleted",
+    "QuestAlreadyStarted",
+    "QuestAuditLog",
+    "QuestDefinition",
+    "QuestEntry",
+    "QuestId",
+    "QuestNotComplete",
+    "QuestNotFound",
+    "QuestNotStarted",
+    "QuestProgress",
+    "QuestView",
+    "Requirements",
+    "RequirementsNotMet",
+    "Rewards",
+    "Stage",
+    "StageCounted",
+    "StageId",
+    "StageNotCurrent",
+    "StageNotFound",
+    "StageType",
+    "StageView",
+    "Started",
+    "Step",
+    "Target",
+    "abandon",
+    "advance",
+    "audit",
+    "available",
+    "complete",
+    "log",
+    "progress",
+    "reset",
+    "set_stage",
+    "show",
+    "start",
+]
