@@ -129,7 +129,7 @@ class Trade(_Ours):
     async def fill(self) -> None:
         """Make the items and the hot characters."""
         definitions = tuple(content.ItemDefinition(id=f"item_{n}", name=f"Item {n}", stackable=True) for n in range(world.STACKS))
-        pack = content.Pack(id="bench", version="1", title="Bench", items=definitions, digest="0" * 64)
+        pack = content.pack_of(*definitions, id="bench", version="1", title="Bench")
         await self.keep.do(content.load_pack(pack=pack))
         for number in range(1, world.HOT + 1):
             call = sheet.create_trader(character=world.character_id(number), stacks=world.STACKS, quantity=world.QUANTITY)

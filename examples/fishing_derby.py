@@ -111,15 +111,12 @@ async def catches(read: Reader, *, lake: LakeId) -> list[Catch]:
     return await read.all(Catch, lake)
 
 
-PACK = content.Pack(
+PACK = content.pack_of(
+    content.ItemDefinition(id="derby_trout", name="Derby trout", kind="fish", stackable=True, value=5),
+    content.ItemDefinition(id="coins", name="Coins", kind="currency", stackable=True, value=1),
     id="fishing_derby",
     version="1",
     title="Fishing derby",
-    items=(
-        content.ItemDefinition(id="derby_trout", name="Derby trout", kind="fish", stackable=True, value=5),
-        content.ItemDefinition(id="coins", name="Coins", kind="currency", stackable=True, value=1),
-    ),
-    digest="",
 )
 
 

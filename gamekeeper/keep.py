@@ -74,6 +74,7 @@ class Keep:
         self.engine = Engine(store, runner, clock, limits, on_content=self.load_content)
         self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
         self.reader = StoreReader(store, runner, clock, shown)
+        self._shelf: Any = None
 
     @property
     def stats(self) -> Stats:
@@ -98,7 +99,8 @@ class Keep:
         from gamekeeper.modules import content  # noqa: PLC0415 - modules are imported when a keep opens
 
         root = await self.reader.root("content")
-        self.runner.definitions = await content.load_definitions(self.reader)
+        self._shelf = self._shelf or content.Shelf()
+        self.runner.definitions = await self._shelf.fill(self.reader)
         self.runner.content_version = root.version if root is not None else 0
 
     @overload
@@ -324,11 +326,12 @@ def make_store(settings: Settings) -> Store:
 
 
 def import_modules(names: Sequence[str] = ()) -> None:
-    """Import the journal's queries, the built-in modules and a game's own, so that their records and commands are known.
+    """Import the kernel's queries and checks, the built-in modules and a game's own, so that their records and commands are known.
 
     Raises: INVALID_ARGUMENT for a game's module that is not there.
     """
-    importlib.import_module("gamekeeper.kernel.history")
+    for name in ("history", "standings"):
+        importlib.import_module(f"gamekeeper.kernel.{name}")
     for name in BUILT_IN:
         importlib.import_module(f"gamekeeper.modules.{name}")
     for name in names:

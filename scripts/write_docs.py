@@ -24,6 +24,7 @@ from gamekeeper.kernel import history
 from gamekeeper.kernel.commands import COMMANDS, Command, Operation
 from gamekeeper.kernel.queries import QUERIES
 from gamekeeper.kernel.records import RECORDS, Record, shape
+from gamekeeper.modules import content
 from gamekeeper.server.problems import STATUS, HttpError
 from gamekeeper.server.routes import path_of
 from scripts.describe import FieldText, arguments_of, fields_of, structs_in, type_text
@@ -76,6 +77,11 @@ def _module(name: str) -> Iterator[str]:
     yield f"## {name}"
     package = sys.modules.get(f"gamekeeper.modules.{name}")
     yield "What may be asked of the kernel's journal." if package is None else first_line(package)
+    kinds = [one for one in content.KINDS.values() if one.type.__module__.startswith(f"gamekeeper.modules.{name}.")]
+    if kinds:
+        yield f"### Definitions of {name}"
+        for kind in kinds:
+            yield from _kind(kind)
     if records:
         yield f"### Records of {name}"
         for record in records:
@@ -118,6 +124,14 @@ def first_paragraph(documented: Any) -> str:
     return " ".join((python_inspect.getdoc(documented) or "").partition("\n\n")[0].split())
 
 
+def _kind(kind: content.Declared) -> Iterator[str]:
+    yield f"#### {kind.kind}"
+    yield f"{first_paragraph(kind.type)} (`{kind.type.__name__}`; in packs `{kind.plural}*.toml` or `.json`)"
+    yield _table(
+        ("field", "type", "default", "notes"), [(f"`{one.name}`", one.kind, one.default, one.notes) for one in fields_of(kind.type)]
+    )
+
+
 def _operation(operation: Operation[Any, Any]) -> Iterator[str]:
     text, codes = documentation(operation)
     yield f"#### {operation.name}"
@@ -154,7 +168,9 @@ def _structs(name: str, operations: Sequence[Operation[Any, Any]]) -> Iterator[s
         hints = python_inspect.get_annotations(operation.function, eval_str=True)
         for hint in hints.values():
             found.update(dict.fromkeys(structs_in(hint)))
-    shown = [one for one in found if one.__module__.startswith("gamekeeper.") and one.__name__ != "Page"]
+    shown = [
+        one for one in found if one.__module__.startswith("gamekeeper.") and one.__name__ != "Page" and not issubclass(one, content.Defined)
+    ]
     if shown:
         yield f"### What {name} answers and takes"
     for struct in shown:

@@ -132,6 +132,8 @@ _HINTS: Final[Mapping[str, str]] = {
     "PASSWORD_MISSING": "Give it with --password-file FILE, or as GAMEKEEPER_PASSWORD in the environment.",
     "INVALID_PACK": "Mend the faults above; a pack is taken whole or not at all.",
     "DEFINITION_TAKEN": "Rename it in this pack, or take it out of the other one.",
+    "REFERENCE_UNKNOWN": "Load the pack that defines it first, or correct what the path names.",
+    "DEFINITION_NEEDED": "Leave it in this pack, or take out of the other one what names it.",
     "NO_BENCHMARKS": "They are in the repository: clone it and run `make bench`.",
     "NAME_TAKEN": "Choose another name.",
     "NAME_INVALID": "Choose another name; 3 to 32 letters, digits, or _ - . between them.",

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import random
 import signal
 import sys
@@ -14,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from gamekeeper.kernel.ids import new_id
-from gamekeeper.modules.content import ItemDefinition, Pack
+from gamekeeper.modules.content import ItemDefinition, Pack, pack_of
 
 from .api import Api, Pace, Problem, Tally
 from .bots import Bot, Game, Thing
@@ -122,8 +121,8 @@ async def _things(api: Api, plan: Plan) -> dict[str, Thing]:
 
 async def _load(api: Api, operator: str, pack: Pack) -> set[str]:
     """Load a pack but for what others define already, and give the ids of all of its items."""
-    wanted = {one.id for one in pack.items}
-    items = {one.id: one for one in pack.items}
+    items = {one.id: one for one in pack.of(ItemDefinition)}
+    wanted = set(items)
     while True:
         try:
             loaded = await api.do("content.load_pack", operator, pack=msgspec.to_builtins(_of(pack, items)))
@@ -137,12 +136,8 @@ async def _load(api: Api, operator: str, pack: Pack) -> set[str]:
 
 
 def _of(pack: Pack, items: dict[str, ItemDefinition]) -> Pack:
-    """Give the pack with these items only."""
-    if len(items) == len(pack.items):
-        return pack
-    some = tuple(items.values())
-    digest = hashlib.sha256(msgspec.json.encode([pack.digest, sorted(items)])).hexdigest()
-    return Pack(pack.id, pack.version, pack.title, some, digest)
+    """Give these items of the pack."""
+    return pack_of(*items.values(), id=pack.id, version=pack.version, title=pack.title)
 
 
 async def _world(api: Api, operator: str) -> str:

@@ -91,6 +91,16 @@ class Field(Struct, frozen=True):
     choices: tuple[str, ...] = ()
 
 
+class Ranked(Struct, frozen=True):
+    """Says that rows are ranked by a score, more being better: a rank and the row at a rank are then found without counting rows.
+
+    score: an integer field that is never below 0. within: text fields; rows that agree in them stand on one board.
+    """
+
+    score: str
+    within: tuple[str, ...] = ()
+
+
 class RecordSpec(Struct, frozen=True):
     """What the kernel knows of a record type."""
 
@@ -102,6 +112,7 @@ class RecordSpec(Struct, frozen=True):
     unique: tuple[tuple[str, ...], ...]
     indexes: tuple[tuple[str, ...], ...]
     checks: tuple[str, ...]
+    ranked: Ranked | None = None
 
 
 RECORDS: dict[str, type[Record]] = {}
@@ -126,6 +137,7 @@ class RecordMeta(StructMeta):
         unique: Sequence[tuple[str, ...]] = (),
         indexes: Sequence[tuple[str, ...]] = (),
         checks: Sequence[str] = (),
+        ranked: Ranked | None = None,
         **config: Any,
     ) -> Any:
         """Make the class; a second record for one table is an error."""
@@ -136,7 +148,7 @@ class RecordMeta(StructMeta):
         known = RECORDS.get(table)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(f"table {table!r} is declared by {known.__module__}.{known.__qualname__} already")
-        spec = RecordSpec(table, append_only, durability, loads, value, tuple(unique), tuple(indexes), tuple(checks))
+        spec = RecordSpec(table, append_only, durability, loads, value, tuple(unique), tuple(indexes), tuple(checks), ranked)
         SPECS[cls] = spec
         RECORDS[table] = cast("type[Record]", cls)
         return cls
@@ -164,6 +176,7 @@ class Record(Struct, metaclass=RecordMeta):
         unique: Sequence[tuple[str, ...]] = (),
         indexes: Sequence[tuple[str, ...]] = (),
         checks: Sequence[str] = (),
+        ranked: Ranked | None = None,
         **config: Any,
     ) -> None:
         """The words that a declaration may use; the metaclass keeps them."""
@@ -187,6 +200,8 @@ class Shape(Struct, frozen=True):
     """fields whose values the journal keeps only as a digest"""
     owner_kind: str
     unique_of: Callable[[Any], tuple[Any, ...]] | None
+    ranked_of: Callable[[Any], tuple[str, int]] | None
+    """a ranked row's board and score"""
 
     def in_order(self, rows: Iterable[Any]) -> list[Any]:
         """The rows in the order of their keys."""
@@ -227,7 +242,24 @@ def shape(record: type[Record]) -> Shape:
         secret=frozenset(field.name for field in fields if field.secret),
         owner_kind=_owner_kind(record, keys[0]),
         unique_of=_compiled(f"lambda r: ({', '.join(f'r.{name}' for names in spec.unique for name in names)},)") if spec.unique else None,
+        ranked_of=_ranked_of(spec, fields),
     )
+
+
+def _ranked_of(spec: RecordSpec, fields: tuple[Field, ...]) -> Callable[[Any], tuple[str, int]] | None:
+    ranked, kinds = spec.ranked, {field.name: field for field in fields}
+    if ranked is None:
+        return None
+    score = kinds[ranked.score]
+    if score.kind != "integer" or score.nullable or not isinstance(score.minimum, int) or score.minimum < 0:
+        raise TypeError(f"{spec.table}: a score is an integer that is never below 0")
+    if spec.append_only or spec.durability != "commit":
+        raise TypeError(f"{spec.table}: only rows that are committed, and may change, are ranked")
+    if any(kinds[name].kind != "text" or kinds[name].nullable for name in ranked.within):
+        raise TypeError(f"{spec.table}: boards are told apart by texts")
+    board = "".join(f":{{r.{name}}}" for name in ranked.within)
+    found: Callable[[Any], tuple[str, int]] = _compiled(f"lambda r: (f'{spec.table}{board}', r.{ranked.score})")
+    return found
 
 
 def _owner_kind(record: type[Record], name: str) -> str:

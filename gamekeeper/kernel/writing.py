@@ -8,6 +8,7 @@ from typing import Any
 from gamekeeper.errors import NameTaken
 from gamekeeper.kernel.commands import ENCODE
 from gamekeeper.kernel.journal import Sealer, arguments_text, images, result_text
+from gamekeeper.kernel.ranks import Counts, Place
 from gamekeeper.kernel.records import RECORDS, shape
 from gamekeeper.kernel.store.base import Answer, Entry, Guard, WriteSet
 from gamekeeper.kernel.submissions import Outcome, Plan, Submission
@@ -20,6 +21,7 @@ class Writer:
     def __init__(self, sealer: Sealer) -> None:
         self.sealer = sealer
         self._personal_kinds: tuple[int, frozenset[str]] = (-1, frozenset())
+        self._fallen: set[Place] = set()
 
     def refuse_claims(self, plan: Plan, taken: Mapping[tuple[str, str], str]) -> dict[int, BaseException]:
         """Which submissions want a name that is taken, in the database or by an earlier one of the batch."""
@@ -65,10 +67,13 @@ class Writer:
 
     def _rows(self, plan: Plan, finals: Mapping[Where, Sequence[Any]]) -> None:
         writes = plan.writes
+        counts = Counts()
         for (record, key), (before, after) in finals.items():
             if before is after:
                 continue
             made = shape(record)
+            if made.ranked_of is not None:
+                counts.change(made, before, after)
             if after is None:
                 writes.deletes.setdefault(record, []).append(key)
                 continue
@@ -79,6 +84,14 @@ class Writer:
                 # Two rows may be exchanging a unique value: the old rows go first.
                 writes.deletes.setdefault(record, []).append(key)
             writes.upserts.setdefault(record, []).append(after)
+        if counts.net:
+            self._ranks(writes, counts)
+
+    def _ranks(self, writes: WriteSet, counts: Counts) -> None:
+        """Add to the counts, and sweep up those that earlier batches may have left at 0: one statement changes a row once."""
+        writes.ranks = counts.changes()
+        writes.rank_sweeps = sorted(self._fallen.difference(counts.net))
+        self._fallen = {place for place, by in counts.net.items() if by < 0}
 
     def _roots(self, plan: Plan) -> None:
         writes = plan.writes

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from sqlalchemy import BigInteger, Text, bindparam, select
 
 from gamekeeper.errors import GameError, OwnerNotFound
@@ -24,6 +24,7 @@ from gamekeeper.kernel.records import (
     OwnedBy,
     Personal,
     Quantity,
+    Ranked,
     Record,
     Secret,
 )
@@ -94,6 +95,14 @@ class Lamp(Record, table="bank_lamps"):
     oil: float = 0.0
 
 
+class Trophy(Record, table="bank_trophies", ranked=Ranked("points", within=("game",)), indexes=(("game", "points"),)):
+    """Points in a game; who has more stands higher."""
+
+    account_id: Key[AccountId]
+    game: Key[Annotated[str, Meta(max_length=20)]]
+    points: Annotated[int, Meta(ge=0, le=2_000_000)]
+
+
 # What can go wrong
 
 
@@ -112,6 +121,18 @@ class CouponUsed(GameError):
 
 
 # What may be done
+
+
+@command(touches=[Trophy])
+def score(ctx: Context, *, account: AccountId, game: str = "chess", points: int | None, fail: bool = False) -> None:
+    """Set the points in a game; None takes them away."""
+    row = ctx.get(Trophy, account, game)
+    if points is not None:
+        ctx.put(Trophy(account, game, points))
+    elif row is not None:
+        ctx.delete(row)
+    if fail:
+        raise TooPoor(held=0, needed=1)
 
 
 class Opened(Struct, frozen=True):

@@ -14,9 +14,9 @@ KEY = content.ItemDefinition(id="cell_key", name="Cell key", tradeable=False)
 ALL = (COINS, ARROW, LOGS, HELM, CROWN, KEY)
 
 
-def pack(*definitions: content.ItemDefinition, id: str = "scene", version: str = "1") -> content.Pack:
+def pack(*definitions: content.Defined, id: str = "scene", version: str = "1") -> content.Pack:
     """A pack as `read_pack` would give it."""
-    return content.Pack(id, version, "Scene", definitions, f"{id}-{version}")
+    return content.pack_of(*definitions, id=id, version=version, title="Scene")
 
 
 async def stock(keep: Keep) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from gamekeeper.keep import Keep
@@ -70,7 +69,12 @@ async def seed(keep: Keep, clock: ManualClock) -> World:
     """Fill a keep."""
     pack = content.read_pack(Path(content.__file__).parent / "starter")
     relic = content.ItemDefinition(id="old_relic", name="Old relic")
-    await keep.do(content.load_pack(pack=msgspec.structs.replace(pack, items=(*pack.items, relic))), actor="operator:seed")
+    await keep.do(
+        content.load_pack(
+            pack=content.pack_of(*pack.of(content.ItemDefinition), relic, id=pack.id, version=pack.version, title=pack.title)
+        ),
+        actor="operator:seed",
+    )
     user = (await keep.do(users.register(username="Rowan", password="correct horse battery"))).user_id
     await keep.do(worlds.create_world(name="Mossbrook", world="world"), actor="operator:seed")
     ada = await _character(keep, "Ada Thornfield", user)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from gamekeeper.kernel.ranks import Place, RankChange
 from gamekeeper.kernel.rates import Bucket, Taken
 from gamekeeper.kernel.records import Record
 
@@ -129,6 +130,10 @@ class WriteSet(Struct):
     answers: list[Answer] = []
     claims: list[tuple[str, str, str, int]] = []
     releases: list[tuple[str, str]] = []
+    ranks: list[RankChange] = []
+    """what is added to the counts of ranked rows; never without rows that change"""
+    rank_sweeps: list[Place] = []
+    """counts that are deleted if they are 0; none of them is in `ranks`"""
     ready: Any = None
     """what the store has made of it ahead of its turn"""
 

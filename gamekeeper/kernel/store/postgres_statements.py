@@ -168,6 +168,7 @@ SEPARATOR, NULL, FIRST = 1, 2, 3
 _CAST = {"text": "u.{0}", "bytea": "decode(u.{0}, 'hex')"}
 _DUMP: dict[str, Any] = {"bytea": bytes.hex, "bigint": str, "double precision": repr, "boolean": str}
 _HEAD = [("version", "bigint"), ("head", "bytea"), ("seq", "bigint")]
+_RANK = [("board", "text"), ("level", "bigint"), ("bucket", "bigint"), ("shard", "bigint")]
 _KERNEL_COLUMNS: dict[str, list[tuple[str, str]]] = {
     "journal": [(name, "bytea" if name == "hash" else "bigint" if name in ("seq", "at") else "text") for name in schema.JOURNAL_COLUMNS],
     "answers": [("actor", "text"), ("key", "text"), ("request_hash", "bytea"), ("response", "text"), ("at", "bigint")],
@@ -176,6 +177,8 @@ _KERNEL_COLUMNS: dict[str, list[tuple[str, str]]] = {
     "erased_roots": [("id", "text"), *_HEAD],
     "releases": [("kind", "text"), ("key", "text")],
     "claims": [("kind", "text"), ("key", "text"), ("owner_id", "text"), ("at", "bigint")],
+    "ranks": [*_RANK, ("change", "bigint")],
+    "rank_sweeps": _RANK,
 }
 _KERNEL_PARTS = {verb: Part(verb, None, columns) for verb, columns in _KERNEL_COLUMNS.items()}
 _GUARDS = Part("guards", None, [("id", "text"), ("version", "bigint"), ("epoch", "bigint"), ("hold", "boolean")])
@@ -205,6 +208,8 @@ def parts_of(writes: WriteSet) -> list[tuple[Part, Rows]]:
         ("erased_roots", writes.erased_roots),
         ("releases", writes.releases),
         ("claims", writes.claims),
+        ("ranks", writes.ranks),
+        ("rank_sweeps", writes.rank_sweeps),
     ]
     return [*parts, *((_KERNEL_PARTS[verb], rows) for verb, rows in kernel if rows)]
 
@@ -291,6 +296,17 @@ def _write_text(part: Part, source: str, earlier: list[Part]) -> str:
             f"SELECT u.id, u.kind, {part.value('version')}, 0, {part.value('head')}, {part.value('seq')}, {part.value('data_key')} "
             f"FROM {source} WHERE {ok}"
         )
+    if part.verb == "ranks":
+        return (
+            f"INSERT INTO ranks AS r (board, level, bucket, shard, count) SELECT {part.values()} FROM {source} WHERE {ok} "
+            "ORDER BY 1, 2, 3, 4 ON CONFLICT (board, level, bucket, shard) DO UPDATE SET count = r.count + excluded.count"
+        )
+    if part.verb == "rank_sweeps":
+        match = " AND ".join(f"r.{name} = {part.value(name)}" for name, _ in part.columns)
+        # Who holds one of them is about to add to it.
+        swept = f"SELECT r.* FROM ranks r JOIN {source} ON {match} WHERE r.count = 0 AND {ok} FOR UPDATE OF r SKIP LOCKED"
+        same = " AND ".join(f"r.{name} = s.{name}" for name, _ in part.columns)
+        return f"DELETE FROM ranks r USING ({swept}) s WHERE {same}"
     after = _after(earlier, "releases", None) if part.verb == "claims" else ""
     table = "idempotency" if part.verb == "answers" else part.verb
     return f"INSERT INTO {table} ({_names(name for name, _ in part.columns)}) SELECT {part.values()} FROM {source} WHERE {ok}{after}"

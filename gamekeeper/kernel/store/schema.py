@@ -137,6 +137,21 @@ rate_limits = Table(
 )
 """Buckets that are not full, by digests; no state of the game, so no journal knows of them. See `gamekeeper.kernel.rates`."""
 
+ranks = Table(
+    "ranks",
+    METADATA,
+    Column("board", TEXT, nullable=False),
+    Column("level", BIGINT, nullable=False),
+    Column("bucket", BIGINT, nullable=False),
+    Column("shard", BIGINT, nullable=False),
+    Column("count", BIGINT, nullable=False),
+    PrimaryKeyConstraint("board", "level", "bucket", "shard", name="pk_ranks"),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+    **_HOT,
+)
+"""How many ranked rows lie in each bucket of scores; follows from the rows. See `gamekeeper.kernel.ranks`."""
+
 meta = Table(
     "gamekeeper_meta",
     METADATA,
@@ -213,7 +228,7 @@ def _quoted(text: str) -> str:
 
 def all_tables() -> list[Table[Any]]:
     """The kernel's tables and one per declared record."""
-    kernel = [owners, journal, idempotency, claims, rate_limits, meta]
+    kernel = [owners, journal, idempotency, claims, rate_limits, ranks, meta]
     return kernel + [table(record) for _, record in sorted(RECORDS.items())]
 
 

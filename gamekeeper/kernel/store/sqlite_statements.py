@@ -104,6 +104,10 @@ def write_all(connection: apsw.Connection, writes: WriteSet) -> None:
         many("DELETE FROM claims WHERE kind = ? AND key = ?", writes.releases)
     if writes.claims:
         many("INSERT INTO claims VALUES (?, ?, ?, ?)", writes.claims)
+    if writes.ranks:
+        many("INSERT INTO ranks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count", writes.ranks)
+    if writes.rank_sweeps:
+        many("DELETE FROM ranks WHERE board = ? AND level = ? AND bucket = ? AND shard = ? AND count = 0", writes.rank_sweeps)
 
 
 _TEXTS: dict[tuple[str, type[Record]], str] = {}

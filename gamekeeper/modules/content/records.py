@@ -7,8 +7,9 @@ from msgspec import Meta
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import EpochMs, JsonObject, Key, OwnedBy, Record
 
-from .packs import Digest, Label
-from .packs import Id as AuthoredId
+from .kinds import Id as AuthoredId
+from .kinds import Label
+from .packs import Digest
 
 DefinitionId = AuthoredId
 ContentId = Annotated[Id, OwnedBy("content")]
