@@ -5,6 +5,7 @@ Every setting can be given as `GAMEKEEPER_<NAME>` in the environment.
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from gamekeeper.errors import InvalidArgument
+from gamekeeper.errors import InvalidArgument, invalid_argument
 
 FILE = "gamekeeper.toml"
 PREFIX = "GAMEKEEPER_"
@@ -127,13 +128,29 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     guesses_per_account: Count = 10
     """how often in 15 minutes a password of one account may be tried, by strangers and from each address that it is known at"""
     guesses_per_address: Count = 100
-    """how often in an hour one network (/24, or /64 of IPv6) may try passwords, register, make guests: each of these so often"""
+    """how often in an hour one network (/24, or /64 of IPv6) may try passwords, register and the like: each of these so often"""
+    guests_per_address: Count = 30
+    """how many guests one network may make in an hour"""
+    sign_ins_per_address: Count = 300
+    """how often in an hour one network may begin to log in by OpenID Connect, come back from it, redeem a code: each so often"""
+    refresh_failures_per_address: Count = 100
+    """how often in an hour one network may bring a refresh token that is worth nothing, to each process; good ones do not count"""
     guesses_per_second: Count = 50
     """how often all strangers together may do these things; ten seconds' worth at once"""
     calls_per_second: Count = 50
     """calls of one session, or of one network without one, in each process of the server"""
     calls_burst: Count = 200
     """how many of these calls may come at once"""
+    max_requests: Annotated[int, Meta(ge=1, le=1_000_000)] = 1_000
+    """requests under way at once in each process of the server; past it callers are told BUSY"""
+    max_connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    """open connections of each process of the server; past it new ones are closed at once"""
+    request_seconds: Annotated[float, Meta(ge=1, le=3_600)] = 30.0
+    """how long a request may take, from its first header to the last byte of the answer"""
+    keep_alive_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 15
+    """how long a connection may rest between two requests; behind a proxy longer than the proxy's own"""
+    shutdown_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 20
+    """how long requests may still run once the server was told to stop"""
     redis_url: Annotated[str, Meta(max_length=512)] | None = None
     """`redis://HOST`, `rediss://HOST` or `unix://PATH`: spares the database what the limits on guessing refuse"""
     public_url: Annotated[str, Meta(max_length=512)] | None = None
@@ -153,7 +170,7 @@ def load_settings(
 ) -> Settings:
     """The settings from a file (when it is there), the environment and flags.
 
-    Raises: INVALID_ARGUMENT with the file or variable as the path.
+    Raises: INVALID_ARGUMENT with the setting, or what cannot be read, as the path.
     """
     values: dict[str, Any] = {}
     file = path or Path(FILE)
@@ -173,9 +190,15 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     Raises: INVALID_ARGUMENT.
     """
     try:
-        return msgspec.convert(dict(values), Settings, strict=False)
+        made = msgspec.convert(dict(values), Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise InvalidArgument(path=FILE, problem=str(error)) from None
+        raise invalid_argument(str(error)) from None
+    for name in Settings.__struct_fields__:
+        value = getattr(made, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            # No bound keeps out what is neither more nor less than it.
+            raise InvalidArgument(path=f"/{name}", problem="a number must be finite")
+    return made
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

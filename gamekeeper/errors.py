@@ -22,6 +22,7 @@ GameError
 from __future__ import annotations
 
 import enum
+import re
 from typing import Any, ClassVar
 
 
@@ -36,6 +37,7 @@ class Kind(enum.Enum):
     STALE = "stale"
     MISMATCH = "mismatch"
     BUSY = "busy"
+    TOO_OFTEN = "too_often"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 
@@ -72,6 +74,16 @@ class InvalidArgument(GameError):
     kind = Kind.INVALID
     path: str
     problem: str
+
+
+def invalid_argument(text: str) -> InvalidArgument:
+    """msgspec's sentence as an error with a JSON pointer."""
+    problem, _, where = text.partition(" - at `$")
+    path = "".join("/" + part for part in re.findall(r"[^.\[\]`]+", where))
+    missing = re.match(r"Object (?:missing required|contains unknown) field `(.+?)`", problem)
+    if missing:
+        path += "/" + missing[1]
+    return InvalidArgument(path=path, problem=problem)
 
 
 class OwnerNotFound(GameError):

@@ -42,8 +42,8 @@ BUILT_IN = (
     "moderation",
     "worlds",
     "characters",
-    "guests",
     "chat",
+    "guests",
     "xp",
     "skills",
     "items",
@@ -52,6 +52,7 @@ BUILT_IN = (
     "trades",
     "essences",
     "quests",
+    "people",
 )
 """The modules of every keep, in the order in which they build on each other."""
 
@@ -90,7 +91,7 @@ class Keep:
         runner = Runner(OwnerCache(settings.cache_rows), sealer, LeaseTable(self.holder), _key_ring(settings), shown)
         limits = Limits(max_queue=settings.max_queue, max_batch=settings.max_batch, deadline_seconds=settings.deadline_seconds)
         self.runner = runner
-        self.engine = Engine(store, runner, clock, limits)
+        self.engine = Engine(store, runner, clock, limits, on_content=self.load_content)
         self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
         self.reader = StoreReader(store, runner, clock, shown)
         self._shelf: Any = None
@@ -110,7 +111,6 @@ class Keep:
         except (Unreachable, TryAgain, SchemaMismatch) as error:
             await self.store.close()
             raise StoreUnavailable(problem=str(error)) from error
-        self.engine.on_content = self.load_content
         await self.load_content()
         self.leasing.start()
 
@@ -121,7 +121,7 @@ class Keep:
         root = await self.reader.root("content")
         self._shelf = self._shelf or content.Shelf()
         self.runner.definitions = await self._shelf.fill(self.reader)
-        self.engine.content_version = root.version if root is not None else 0
+        self.runner.content_version = root.version if root is not None else 0
 
     @overload
     async def do(self, one: Call[A], /, **how: Unpack[How]) -> A: ...

@@ -209,6 +209,7 @@ ADVICE = {
     Kind.STALE: "What the caller knew is out of date: read again, then decide again.",
     Kind.MISMATCH: "The idempotency key belongs to another request: use a new key for a new request.",
     Kind.BUSY: "Nothing was done. Wait as long as the error says, then send the same request again.",
+    Kind.TOO_OFTEN: "Nothing was done. Do it less often: wait as long as the error says, then send the same request again.",
     Kind.UNAVAILABLE: "Send the same request again with the same idempotency key; the key makes that harmless.",
     Kind.INTERNAL: "A fault of the program: the log knows more under the request's id.",
 }

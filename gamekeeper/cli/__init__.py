@@ -25,12 +25,16 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "key create": ("key:create", "Make an API key for a game server or an operator."),
     "key list": ("key:list_keys", "List the API keys of a user."),
     "key revoke": ("key:revoke", "End an API key at once."),
+    "token create": ("tokens:create", "Log a user in, and print the token of the session."),
+    "token list": ("tokens:list_tokens", "List the sessions of a user whose tokens are good."),
+    "token revoke": ("tokens:revoke", "End a session, or all of a user, at once."),
     "user create": ("user:create", "Make a user who logs in by name and password."),
     "user show": ("people:show", "Show a user, with open sessions and characters."),
     "user role": ("people:role", "Give a user another role."),
     "user ban": ("people:ban", "Ban a user, for an hour, a day, a week, a month or for good."),
     "user unban": ("people:unban", "Lift the bans of a user."),
     "user export": ("people:export", "Write everything that is kept of a person into one archive."),
+    "user erase": ("erasing:erase", "Forget a person who has asked for it."),
     "openapi": ("openapi:openapi", "Print the OpenAPI document of the HTTP API."),
     "bench": ("bench:bench", "Measure against the peers, in a checkout of the repository."),
     "version": ("version:version", "Print the version."),
@@ -39,6 +43,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
 GROUPS: Final[Mapping[str, str]] = {
     "content": "Definitions that designers author.",
     "key": "API keys of game servers and operators.",
+    "token": "Sessions of users, and the tokens that open them.",
     "user": "Users: who somebody is.",
 }
 GLOBAL: Final[Mapping[str, tuple[int, str]]] = {

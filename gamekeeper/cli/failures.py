@@ -82,6 +82,12 @@ class PasswordMissing(GameError):
     kind = Kind.INVALID
 
 
+class NotConfirmed(GameError):
+    """It was not confirmed, and nothing was done."""
+
+    code = "NOT_CONFIRMED"
+
+
 class FileRefused(GameError):
     """The file cannot be used."""
 
@@ -107,6 +113,7 @@ class NoBenchmarks(GameError):
 _EXITS: Final[Mapping[Kind, Exit]] = {
     Kind.INVALID: Exit.USAGE,
     Kind.BUSY: Exit.LOCKED,
+    Kind.TOO_OFTEN: Exit.LOCKED,
     Kind.UNAVAILABLE: Exit.UNREACHABLE,
     Kind.INTERNAL: Exit.UNEXPECTED,
 }
@@ -132,6 +139,10 @@ _HINTS: Final[Mapping[str, str]] = {
     "NAME_INVALID": "Choose another name; 3 to 32 letters, digits, or _ - . between them.",
     "OWNER_LEASED": "Wait until the game server that holds it lets go of it, or stop that one.",
     "BUSY": "Try again in a moment.",
+    "SESSION_NOT_FOUND": "`gamekeeper token list USER` shows the sessions with their ids.",
+    "NOT_CONFIRMED": "Answer with y, or give --yes.",
+    "DELETION_NOT_DUE": "The user asks for it first (users.request_deletion; --by-letter for one who asked outside of the game). "
+    "--early does not wait for the 30 days after that.",
     "API_KEY_NOT_FOUND": "`gamekeeper key list` shows the keys with their ids.",
     "USER_NOT_FOUND": "Was the name spelt as at `gamekeeper user create`?",
 }
@@ -139,6 +150,7 @@ _OTHERWISE: Final[Mapping[Kind, str]] = {
     Kind.INVALID: "Run the verb with --help to see what it takes.",
     Kind.UNAVAILABLE: "Try again, or look into the log of the database.",
     Kind.BUSY: "Try again in a moment.",
+    Kind.TOO_OFTEN: "Try again after the time that it says.",
     Kind.STALE: "Look again, and repeat it if it is still wanted.",
     Kind.INTERNAL: "Run it again with --debug, and report what it says.",
 }

@@ -97,6 +97,7 @@ async def found(keep: Keep) -> None:
     """Make Mossbrook, its people and their things."""
     # A password's hash takes long by design, and in threads; the rest goes on meanwhile.
     await asyncio.gather(_load_starter(keep), *(_register(keep, name) for name in PLAYERS))
+    await _together(keep, "world", iter([worlds.create_world(world=WORLD, name=TITLE)]))
     await _together(keep, "people", _people())
     await _together(keep, "skills", _skills())
     await _together(keep, "kits", _kits())
@@ -140,7 +141,6 @@ async def _register(keep: Keep, name: str) -> None:
 
 
 def _people() -> Iterator[Call[Any]]:
-    yield worlds.create_world(world=WORLD, name=TITLE)
     for number, (name, _) in enumerate(PEOPLE):
         player = number // CHARACTERS_EACH
         user = _player(PLAYERS[player]) if player < len(PLAYERS) else None

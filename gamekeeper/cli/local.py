@@ -33,6 +33,7 @@ secret_key = {secret}
 
 # Everybody comes from this one machine here. Take these out before strangers play.
 guesses_per_address = 10_000
+guests_per_address = 10_000
 guesses_per_second = 500
 """
 

@@ -1,7 +1,8 @@
 """`gamekeeper user`: what is done with users who are there."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -58,16 +59,26 @@ def export(
 
     Raises: USER_NOT_FOUND, FILE_REFUSED, STORE_UNAVAILABLE.
     """
-    archive = in_keep(world.settings(), lambda keep: _export(keep, name))
+    settings = world.settings()
     try:
         with file.open("xb") as out:
-            out.write(archive)
+            _or_nothing(file, lambda: in_keep(settings, lambda keep: _export(keep, name, out)))
+        size = file.stat().st_size
     except OSError as error:
         raise FileRefused(file=str(file), problem=error.strerror or type(error).__name__) from None
     if world.json:
-        answer("user-export", {"file": str(file), "bytes": len(archive)})
+        answer("user-export", {"file": str(file), "bytes": size})
     else:
-        print(f"{file}: {len(archive):,} bytes")
+        print(f"{file}: {size:,} bytes")
+
+
+def _or_nothing(file: Path, write: Callable[[], None]) -> None:
+    """Write a file whole or leave none behind."""
+    try:
+        write()
+    except BaseException:
+        file.unlink()
+        raise
 
 
 def ban(
@@ -120,10 +131,10 @@ async def _set_role(keep: "Keep", name: str, role: Role, reason: str) -> str:
     return user
 
 
-async def _export(keep: "Keep", name: str) -> bytes:
-    from gamekeeper.modules import users
+async def _export(keep: "Keep", name: str, out: IO[bytes]) -> None:
+    from gamekeeper.modules import people
 
-    return await users.export_person(keep, await user_id(keep, name))
+    await people.export(keep, await user_id(keep, name), out)
 
 
 async def _ban(keep: "Keep", name: str, preset: Preset, reason: str) -> int | None:

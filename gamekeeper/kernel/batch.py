@@ -1,6 +1,6 @@
 """A batch: commands that run one after another in memory and are written in one transaction.
 
-This file is the middle of the engine, between loading.py and writing.py. It awaits nothing; engine.py does.
+This file is the middle of the engine, between loading.py and writing.py. It awaits nothing; attempts.py does.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class Runner:
         self.sealer = sealer
         self.leases = leases
         self.definitions: Mapping[type, Mapping[str, Any]] = {}
-        self.writer = Writer(sealer, leases)
+        self.content_version = 0
+        """the version of the content that the definitions were read at"""
+        self.writer = Writer(sealer)
 
     # What to load
 
@@ -128,7 +130,7 @@ class Runner:
                 if ahead:
                     state = ahead.get(owner, state)
                 if state is not None:
-                    drafts[owner] = Draft(state)
+                    drafts[owner] = Draft(state, held=owner in self.leases.held)
         outcomes: list[Outcome] = []
         for position, submission in enumerate(submissions):
             outcome = Outcome(submission)
@@ -188,13 +190,16 @@ class Runner:
         if expected is not None and expected != state.version:
             raise VersionConflict(expected=expected, current=state.version)
         lease = self.leases.held.get(owner)
-        if owner in self.leases.lost or (lease is not None and lease.epoch != state.epoch):
+        if lease is not None and lease.epoch != state.epoch:
+            # These rows were read after another had the lease; what memory alone held under ours is not among them.
             self.leases.lose(owner)
-            raise StaleLease(owner=owner)
+            lease, draft.held = None, False
         # Only the acting owner must be ours: a gift to a leased owner is somebody else's command.
         # Staff act on users wherever these play.
         staff = submission.operator or call.command.access in STAFF
         acting = bool(call.owners) and owner == call.owners[0] and not staff
+        if acting and owner in self.leases.lost:
+            raise StaleLease(owner=owner)
         if acting and lease is None and state.holder is not None and state.holder != self.leases.holder:
             raise OwnerLeased(owner=owner, holder=state.holder)
         if state.degraded and call.command.durability == "commit" and call.command.value:
@@ -218,7 +223,14 @@ class Runner:
                 if len(rows) > MOST_KEYED:
                     state.keyed[record] = {}
             self._settle_dirty(state, draft)
-            self.cache.put(state, self.leases.held.keys())
+            if self.outlived(state):
+                self.cache.drop(state.id)
+            else:
+                self.cache.put(state, self.leases.held.keys())
+
+    def outlived(self, state: OwnerState) -> bool:
+        """Whether rows of it are what memory alone held, under a lease that is over: nobody may act on them any more."""
+        return bool(state.images) and state.id not in self.leases.held
 
     def _settle_dirty(self, state: OwnerState, draft: Draft) -> None:
         # A committed command may have written a row that memory alone held: it is saved now.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect as python_inspect
-import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, get_type_hints
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec,
 import msgspec
 from msgspec import Struct
 
-from gamekeeper.errors import GameError, InvalidArgument
+from gamekeeper.errors import GameError, InvalidArgument, invalid_argument
 from gamekeeper.kernel import gate
 from gamekeeper.kernel.records import SPECS, Durability, OwnedBy, Record, markers, owned_by, with_companions
 
@@ -145,8 +144,11 @@ class Command(Operation[P, R]):
         access: Access,
         module: str | None,
         prepares_again: Sequence[type[GameError]] = (),
+        reason: str = "reason",
     ) -> None:
         super().__init__(function, access, module)
+        self.reason = reason if reason in python_inspect.signature(function).parameters else None
+        """the argument that says why"""
         self.touches = with_companions(touches)
         self.keys = keys
         self.prepare = prepare
@@ -240,6 +242,7 @@ def command(
     access: Access = "server",
     module: str | None = None,
     prepares_again: Sequence[type[GameError]] = (),
+    reason: str = "reason",
 ) -> Callable[[Callable[Concatenate[Context, P], R]], Command[P, R]]:
     """Declare a command.
 
@@ -250,6 +253,7 @@ def command(
     access: who may call it over the network; a player only for owners that are theirs. A command for staff checks in itself
     whom the actor may act on.
     prepares_again: errors that say that somebody was faster: the command is prepared and done once more, over what is there now.
+    reason: the argument that says why, where there is one: staff who give it need not say it twice.
     """
 
     def declare(function: Callable[Concatenate[Context, P], R]) -> Command[P, R]:
@@ -262,7 +266,10 @@ def command(
             access=access,
             module=module,
             prepares_again=prepares_again,
+            reason=reason,
         )
+        if reason not in ("reason", made.reason):
+            raise TypeError(f"{made.name} has no argument {reason!r}")
         if durability == "checkpoint" and any(SPECS[one].value for one in made.touches):
             raise TypeError(f"{made.name}: value is never in the checkpoint class")
         _register(COMMANDS, made)
@@ -312,16 +319,6 @@ def module_of(function: Callable[..., Any]) -> str:
     if parts[-1] in {"commands", "queries", "jobs"} and len(parts) > 1:
         return parts[-2]
     return parts[-1].strip("_") or "main"
-
-
-def invalid_argument(text: str) -> InvalidArgument:
-    """msgspec's sentence as an error with a JSON pointer."""
-    problem, _, where = text.partition(" - at `$")
-    path = "".join("/" + part for part in re.findall(r"[^.\[\]`]+", where))
-    missing = re.match(r"Object (?:missing required|contains unknown) field `(.+?)`", problem)
-    if missing:
-        path += "/" + missing[1]
-    return InvalidArgument(path=path, problem=problem)
 
 
 def _refuse_nul(arguments: Struct) -> None:

@@ -171,10 +171,8 @@ class Leasing:
             self._engine.let_go(free)
 
     def _forget_unsaved(self, owner: str) -> None:
-        state = self._runner.cache.peek(owner)
-        if state is not None:
-            state.dirty, state.images = {}, {}
-            self._runner.cache.drop(owner)
+        # A batch under way may still have the state; by its images it is known for one that must not come back.
+        self._runner.cache.drop(owner)
 
     async def release(self, owners: Sequence[str], successor: str | None = None) -> None:
         """Save, journal the image of the lease's checkpoints, and give the leases back or hand them to a successor."""

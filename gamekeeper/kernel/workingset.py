@@ -23,6 +23,8 @@ R = TypeVar("R", bound=Record)
 D = TypeVar("D", bound=Struct)
 
 Row = dict[tuple[Any, ...], Any]
+Where = tuple[type[Record], tuple[Any, ...]]
+"""record type and key"""
 Change = tuple[type[Record], tuple[Any, ...], Any, Any]
 """record type, key, before, after; None where there is no row."""
 
@@ -61,9 +63,9 @@ class OwnerState:
         self.tables: dict[type[Record], Row] = {}
         self.keyed: dict[type[Record], Row] = {}
         # Checkpoint state: what memory holds that the database does not, and the images from before the lease.
-        self.dirty: dict[tuple[type[Record], tuple[Any, ...]], Any] = {}
+        self.dirty: dict[Where, Any] = {}
         self.dirty_since: float = 0.0
-        self.images: dict[tuple[type[Record], tuple[Any, ...]], Any] = {}
+        self.images: dict[Where, Any] = {}
         self.degraded = False
 
     def size(self) -> int:
@@ -74,17 +76,26 @@ class OwnerState:
 class Draft:
     """An owner within a batch: its state, and the tables that the batch has changed."""
 
-    __slots__ = ("changed", "created", "erased", "head", "keyed", "seq", "state", "tables")
+    __slots__ = ("added", "changed", "created", "erased", "head", "held", "keyed", "seq", "state", "tables")
 
-    def __init__(self, state: OwnerState, *, created: bool = False) -> None:
+    def __init__(self, state: OwnerState, *, created: bool = False, held: bool = False) -> None:
         self.state = state
         self.created = created
+        self.held = held
+        """whether the batch has run under a lease of this process"""
         self.changed = False
         self.erased = False
         self.tables: dict[type[Record], Row] = {}
         self.keyed: dict[type[Record], Row] = {}
+        self.added: set[Where] = set()
+        """rows that the batch adds without having looked for them"""
         self.head = state.head
         self.seq = state.seq
+
+    def by_key(self, record: type[Record]) -> Row:
+        """What is known of the rows of a type that is read by key."""
+        rows = self.keyed.get(record)
+        return self.state.keyed.get(record, {}) if rows is None else rows
 
     def writable(self, record: type[Record]) -> Row:
         """The batch's own copy of a table, or of the rows read by key."""
@@ -100,10 +111,11 @@ class Draft:
 class CommandLog:
     """What one command did, so that it can be journaled or taken back."""
 
-    __slots__ = ("appended", "changes", "claims", "created", "erased", "released")
+    __slots__ = ("added", "appended", "changes", "claims", "created", "erased", "released")
 
     def __init__(self) -> None:
-        self.changes: dict[tuple[type[Record], tuple[Any, ...]], list[Any]] = {}
+        self.changes: dict[Where, list[Any]] = {}
+        self.added: set[Where] = set()
         self.appended: list[Record] = []
         self.created: list[str] = []
         self.claims: list[tuple[str, str, str]] = []
@@ -205,6 +217,23 @@ class Context:
         made = shape(type(row))
         self._write(type(row), made.key_of(row), row)
 
+    def add(self, row: Record) -> None:
+        """Write a row that is not there yet, such as one under a new id; of a type that is read by key, nobody looks for it before.
+
+        Raises: ALREADY_EXISTS; when only the write shows it, this command alone is undone and answered with it.
+        """
+        self._must_commit()
+        record = type(row)
+        key = shape(record).key_of(row)
+        draft = self._draft(key[0])
+        rows = draft.by_key(record) if SPECS[record].loads == "key" else self._rows(record, key[0], key)
+        if rows.get(key) is not None:
+            raise AlreadyExists(id=str(key[-1]))
+        if SPECS[record].loads == "key" and not draft.created and key not in rows:
+            self._log.added.add((record, key))
+            draft.added.add((record, key))
+        self._write(record, key, row)
+
     def change(self, row: R, **fields: Any) -> R:
         """Write a row with some fields changed; gives the new row."""
         new = replace(row, **fields)
@@ -283,13 +312,17 @@ class Context:
         """Rows of a type that is read by key, or of an owner that the command has just made."""
         spec = SPECS[record]
         if spec.loads == "key":
-            rows = draft.keyed.get(record) or draft.state.keyed.get(record, {})
-            if key is None or (key not in rows and not draft.created):
+            rows = draft.by_key(record)
+            if key is None or not (draft.created or self._is_known(draft, rows, record, key)):
                 raise TypeError(f"{record.__qualname__} is read by key, and {key!r} was not declared")
             return rows
         if draft.created and not spec.append_only:
             return draft.state.tables.setdefault(record, {})
         raise TypeError(f"{record.__qualname__} is append-only, or was not loaded")
+
+    def _is_known(self, draft: Draft, rows: Row, record: type[Record], key: tuple[Any, ...]) -> bool:
+        # Of a row that another command of the batch has added it shows with the write whether it was there before.
+        return (record, key) in self._log.added if (record, key) in draft.added else key in rows
 
     def _write(self, record: type[Record], key: tuple[Any, ...], after: Any) -> None:
         before = self._rows(record, key[0], key).get(key)
@@ -303,20 +336,19 @@ class Context:
             self._log.changes[record, key] = [before, after]
         else:
             entry[1] = after
-        if after is not None or SPECS[record].loads == "key":
-            rows[key] = after
+        self._set(rows, record, key, after)
+
+    def _set(self, rows: Row, record: type[Record], key: tuple[Any, ...], row: Any) -> None:
+        if row is not None or (SPECS[record].loads == "key" and (record, key) not in self._log.added):
+            rows[key] = row
         else:
-            del rows[key]
+            # Nobody has looked for an added row, so that without it nothing is known of its key.
+            rows.pop(key, None)
 
     def undo(self) -> None:
         """Take back everything that the command did."""
         for (record, key), (before, _) in self._log.changes.items():
-            draft = self._drafts[key[0]]
-            rows = draft.writable(record)
-            if before is not None or SPECS[record].loads == "key":
-                rows[key] = before
-            else:
-                rows.pop(key, None)
+            self._set(self._drafts[key[0]].writable(record), record, key, before)
         for id in self._log.created:
             del self._drafts[id]
 

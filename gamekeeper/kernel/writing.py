@@ -8,20 +8,18 @@ from typing import Any
 from gamekeeper.errors import NameTaken
 from gamekeeper.kernel.commands import ENCODE
 from gamekeeper.kernel.journal import Sealer, arguments_text, images, result_text
-from gamekeeper.kernel.leases import LeaseTable
 from gamekeeper.kernel.ranks import Counts, Place
-from gamekeeper.kernel.records import RECORDS, Record, shape
+from gamekeeper.kernel.records import RECORDS, shape
 from gamekeeper.kernel.store.base import Answer, Entry, Guard, WriteSet
 from gamekeeper.kernel.submissions import Outcome, Plan, Submission
-from gamekeeper.kernel.workingset import CommandLog
+from gamekeeper.kernel.workingset import CommandLog, Where
 
 
 class Writer:
     """Turns plans into write sets."""
 
-    def __init__(self, sealer: Sealer, leases: LeaseTable) -> None:
+    def __init__(self, sealer: Sealer) -> None:
         self.sealer = sealer
-        self.leases = leases
         self._personal_kinds: tuple[int, frozenset[str]] = (-1, frozenset())
         self._fallen: set[Place] = set()
 
@@ -43,7 +41,7 @@ class Writer:
     def prepare_writes(self, plan: Plan, now: int) -> None:
         """Collapse what the batch did into one write per row, and chain its journal entries."""
         writes = plan.writes
-        finals: dict[tuple[type[Record], tuple[Any, ...]], list[Any]] = {}
+        finals: dict[Where, list[Any]] = {}
         for outcome in plan.outcomes:
             if outcome.error is not None:
                 continue
@@ -57,17 +55,18 @@ class Writer:
                     else:
                         known[1] = after
                 for row in log.appended:
-                    writes.appends.setdefault(type(row), []).append(row)
+                    writes.inserts.setdefault(type(row), []).append(row)
                 if log.claims or log.released:
                     _net_claims(writes, log, now)
                 for owner in log.erased:
                     plan.drafts[owner].erased = True
             if outcome.submission.key is not None:
                 writes.answers.append(self._answer(outcome, outcome.submission.key, now))
-        self._rows(writes, finals)
+        self._rows(plan, finals)
         self._roots(plan)
 
-    def _rows(self, writes: WriteSet, finals: Mapping[tuple[type[Record], tuple[Any, ...]], Sequence[Any]]) -> None:
+    def _rows(self, plan: Plan, finals: Mapping[Where, Sequence[Any]]) -> None:
+        writes = plan.writes
         counts = Counts()
         for (record, key), (before, after) in finals.items():
             if before is after:
@@ -77,6 +76,9 @@ class Writer:
                 counts.change(made, before, after)
             if after is None:
                 writes.deletes.setdefault(record, []).append(key)
+                continue
+            if (record, key) in plan.drafts[key[0]].added:
+                writes.inserts.setdefault(record, []).append(after)
                 continue
             if before is not None and made.unique_of is not None and made.unique_of(before) != made.unique_of(after):
                 # Two rows may be exchanging a unique value: the old rows go first.
@@ -92,11 +94,11 @@ class Writer:
         self._fallen = {place for place, by in counts.net.items() if by < 0}
 
     def _roots(self, plan: Plan) -> None:
-        writes, held = plan.writes, self.leases.held
+        writes = plan.writes
         for owner, draft in sorted(plan.drafts.items()):
             state = draft.state
             if not draft.created:
-                writes.guards.append(Guard(owner, state.version, state.epoch, owner in held))
+                writes.guards.append(Guard(owner, state.version, state.epoch, draft.held))
             if not draft.changed:
                 continue
             draft.head = self.sealer.head(owner, draft.seq, draft.head)

@@ -24,7 +24,8 @@ from gamekeeper.modules import sessions
 
 from . import openapi
 from .authorize import STAFF, Caller, admit, authorize, identify, standing_of
-from .limits import DEFAULT, Limits
+from .fixed import FIXED, fixed_at
+from .limits import Limits, limits_of
 from .metrics import CONTENT_TYPE, OTHER, Metrics
 from .problems import (
     PROBLEMS,
@@ -54,9 +55,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("gamekeeper.server")
 
 STUDIO: Final = "/studio"
-BATCH: Final = PREFIX + "batch"
-OIDC: Final = PREFIX + "oidc/"
-OPENAPI: Final = PREFIX + "openapi.json"
 LAST_WORDS_SECONDS: Final = 1.0
 """How long the answer to a request that ran out of time may take to be sent."""
 
@@ -65,21 +63,25 @@ _REPLAYED: Final = (b"idempotent-replayed", b"true")
 _JSON_HEADERS: Final = (b"content-type", b"application/json")
 _COMMON: Final[Headers] = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
-Special = Callable[[Request], Awaitable[Answer]]
+Plain = Callable[[Request], Awaitable[Answer]]
+Special = Callable[[Request, str, Caller], Awaitable[Answer]]
+"""Is also told the part of the path that stands in braces, and who calls."""
 
 
 def make_app(
-    keep: Keep, *, studio: ASGIApp | None = None, limits: Limits = DEFAULT, open_metrics: bool = True, rates: Rates | None = None
+    keep: Keep, *, studio: ASGIApp | None = None, limits: Limits | None = None, open_metrics: bool = True, rates: Rates | None = None
 ) -> Starlette:
     """Give the ASGI application that serves a keep's commands and queries; it can be mounted into another one.
 
     studio: an application to stand at `/studio`.
+    limits: others than those of the settings.
     open_metrics: whether `/metrics` asks for no key.
     rates: limits that the caller closes at the end, which matters when Redis has a part in them.
 
     Raises: INVALID_ARGUMENT and SECRET_KEY_NEEDED for settings of OpenID Connect that cannot work.
     """
     mounted: list[BaseRoute] = [] if studio is None else [Mount(STUDIO, app=studio)]
+    limits, rates = limits or limits_of(keep.settings), rates or Rates(keep)
     buffered = Buffered(limits.max_buffered_bytes)
     front = Middleware(
         Front,
@@ -87,9 +89,9 @@ def make_app(
         limits=limits,
         studio=studio is not None,
         open_metrics=open_metrics,
-        rates=Rates(keep) if rates is None else rates,
+        rates=rates,
         buffered=buffered,
-        oidc=_oidc(keep, limits, buffered) if keep.settings.oidc_providers else None,
+        oidc=_oidc(keep, limits, buffered, rates) if keep.settings.oidc_providers else None,
     )
     return Starlette(routes=mounted, middleware=[front])
 
@@ -118,19 +120,21 @@ class Front:
         self._rates = rates
         self._metrics = Metrics(keep, rates)
         self._buffered = buffered
-        self._oidc = oidc
         self._openapi: bytes | None = None
         self._loads: dict[str, bool] = {}
         """whether a query has always loaded its owner first, and its version with it"""
         self._looking: dict[bytes, asyncio.Task[Caller]] = {}
         self._touching: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._special: dict[str, Special] = {
-            "/livez": self._livez,
-            "/readyz": self._readyz,
-            "/metrics": self._metrics_text,
-            OPENAPI: self._document,
+        plain: dict[str, Plain] = {
+            "livez": self._livez,
+            "readyz": self._readyz,
+            "metrics": self._metrics_text,
+            "openapi": self._document,
         }
+        special: dict[str, Special] = {"batch": self._batch, "problem": _explain} | _of_oidc(oidc)
+        self._plain = {one.name: plain[one.name] for one in FIXED if one.plain}
+        self._special = {one.name: special[one.name] for one in FIXED if not one.plain}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or pass it on to what is mounted."""
@@ -196,19 +200,18 @@ class Front:
 
     async def _dispatch(self, request: Request, path: str, route: Route | None) -> Answer:
         request.read_headers(self._limits)
-        special = self._special.get(path)
-        if special is not None:
-            _require_method(request, "GET", "HEAD")
-            return await special(request)
+        fixed = None if route is not None else fixed_at(path)
+        if fixed is not None and fixed.plain:
+            _require_method(request, *fixed.methods)
+            return await self._plain[fixed.name](request)
         if self._metrics.running > self._limits.max_concurrent:
             raise Busy(retry_after_seconds=RETRY_SECONDS)
         self._rates.call(request.headers.get(b"authorization"), request.address)
-        if path == BATCH:
-            return await self._batch(request)
-        if self._oidc is not None and path.startswith(OIDC):
-            return await self._oidc.answer(request, path, await self._caller(request))
+        if fixed is not None:
+            _require_method(request, *fixed.methods)
+            return await self._special[fixed.name](request, fixed.part, await self._caller(request))
         if route is None:
-            return _explain(request, path)
+            raise RouteNotFound
         _require_method(request, *route.methods)
         caller = await self._caller(request)
         admit(caller, route.operation)
@@ -252,14 +255,16 @@ class Front:
         _check_expectation(expected, call)
         attempt = await self._rates.guess(command, call.arguments, caller, request.address)
         standing = standing_of(caller, [call])
-        told = await self._keep.tell(call, key=key, actor=caller.actor, reason=reason, expect_version=expected, standing=standing)
+        try:
+            told = await self._keep.tell(call, key=key, actor=caller.actor, reason=reason, expect_version=expected, standing=standing)
+        except GameError as error:
+            self._rates.failed(attempt, error)
+            raise
         await self._rates.opened(attempt)
         return _success(told.results[0], replayed=told.replayed)
 
-    async def _batch(self, request: Request) -> Answer:
+    async def _batch(self, request: Request, _part: str, caller: Caller) -> Answer:
         """Do several commands all-or-nothing."""
-        _require_method(request, "POST")
-        caller = await self._caller(request)
         if caller.kind == "anonymous":
             raise NotAuthenticated
         request.require_json()
@@ -299,7 +304,7 @@ class Front:
     def _words(self, request: Request, caller: Caller, commands: Sequence[Command[Any, Any]]) -> tuple[str | None, str | None]:
         """Give the idempotency key and the reason; commands of value want the one, and of operators and staff the other too."""
         value = any(command.value for command in commands)
-        staff = any(command.access in STAFF and "reason" not in command.arguments.__struct_fields__ for command in commands)
+        staff = any(command.access in STAFF and command.reason is None for command in commands)
         key = request.idempotency_key(anonymous=caller.kind == "anonymous")
         reason = request.reason()
         if value and key is None:
@@ -381,7 +386,7 @@ class Front:
         try:
             async with asyncio.timeout(self._limits.ready_seconds):
                 version = await self._keep.version(CONTENT_OWNER)
-                if version != self._keep.engine.content_version:
+                if version != self._keep.runner.content_version:
                     await self._keep.load_content()
         except (TimeoutError, GameError):
             raise NotReady from None
@@ -404,10 +409,20 @@ class Front:
         return 200, [_JSON_HEADERS, *_COMMON], self._openapi
 
 
-def _oidc(keep: Keep, limits: Limits, buffered: Buffered) -> "Oidc":
+def _oidc(keep: Keep, limits: Limits, buffered: Buffered, rates: Rates) -> "Oidc":
     from .oidc import Oidc  # noqa: PLC0415 - only a server with providers pays for an HTTP client and cryptography of tokens
 
-    return Oidc(keep, limits, buffered)
+    return Oidc(keep, limits, buffered, rates)
+
+
+def _of_oidc(oidc: "Oidc | None") -> dict[str, Special]:
+    if oidc is None:
+        return dict.fromkeys(("oidc.start", "oidc.callback", "oidc.redeem"), _nothing)
+    return {"oidc.start": oidc.start, "oidc.callback": oidc.callback, "oidc.redeem": oidc.redeem}
+
+
+async def _nothing(_request: Request, _part: str, _caller: Caller) -> Answer:
+    raise RouteNotFound
 
 
 def _path(scope: Scope) -> str:
@@ -434,12 +449,11 @@ def _repeatable(request: Request, route: Route | None) -> bool:
     return (route is not None and route.query is not None) or b"idempotency-key" in request.headers
 
 
-def _explain(request: Request, path: str) -> Answer:
-    """Answer where no operation is: with what an error means, if the path is the type of a problem."""
-    told = explained(path) if path.startswith(PROBLEMS) else None
+async def _explain(_request: Request, part: str, _caller: Caller) -> Answer:
+    """Say what the type of a problem means."""
+    told = explained(PROBLEMS + part)
     if told is None:
         raise RouteNotFound
-    _require_method(request, "GET", "HEAD")
     return _success(told)
 
 

@@ -11,23 +11,25 @@ A player who starts it is linked to the account, anybody else is signed in with 
 import hmac
 import logging
 import secrets
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
+from msgspec.structs import asdict
 from starlette.requests import cookie_parser
 
 from gamekeeper.config import OidcProvider
-from gamekeeper.errors import GameError, InvalidArgument, NotAllowed
+from gamekeeper.errors import GameError, InvalidArgument, NotAllowed, invalid_argument
 from gamekeeper.keep import Keep
-from gamekeeper.kernel.commands import invalid_argument
 from gamekeeper.modules import accounts, sessions, users
 
 from .authorize import Caller
+from .fixed import Back, Redeem, Sent, Start
 from .issuers import Granted, Issuer, check_address
 from .limits import Limits
-from .problems import Answer, Headers, MethodNotAllowed, ProviderRefused, RouteNotFound, SignInStateInvalid, problem
+from .problems import Answer, Headers, ProviderRefused, RouteNotFound, SignInStateInvalid, problem
+from .rates import Rates
 from .requests import Buffered, Request, object_of
 from .routes import PREFIX
 
@@ -63,27 +65,6 @@ _REFUSALS: Final = frozenset(
 )
 """Words of an issuer that are passed on; whatever else stands in a URL is not."""
 
-_Text = Annotated[str, Meta(max_length=2048)]
-ReturnTo = Annotated[str, Meta(min_length=1, max_length=512)]
-Challenge = Annotated[str, Meta(min_length=43, max_length=43, pattern=r"^[A-Za-z0-9_\-]+(?!\n)$")]
-
-
-class Start(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a login may be begun with."""
-
-    return_to: ReturnTo | None = None
-    challenge: Challenge | None = None
-    client_type: sessions.ClientType = "unknown"
-
-
-class Back(Struct, frozen=True):
-    """What an issuer sends a browser back with."""
-
-    state: _Text = ""
-    code: _Text = ""
-    error: _Text = ""
-    iss: _Text = ""
-
 
 class State(Struct, frozen=True):
     """What must come back unchanged; it stands sealed in a cookie."""
@@ -94,6 +75,7 @@ class State(Struct, frozen=True):
     verifier: str
     expires_at: int
     client_type: str
+    long_lived: bool
     return_to: str | None
     challenge: str | None
     user: str | None
@@ -103,9 +85,10 @@ class State(Struct, frozen=True):
 class Oidc:
     """The flow for the providers of the settings."""
 
-    def __init__(self, keep: Keep, limits: Limits, buffered: Buffered) -> None:
+    def __init__(self, keep: Keep, limits: Limits, buffered: Buffered, rates: Rates) -> None:
         settings = keep.settings
         self._keep = keep
+        self._rates = rates
         self._limits = limits
         self._buffered = buffered
         if settings.public_url is None:
@@ -130,34 +113,51 @@ class Oidc:
             raise InvalidArgument(path=f"/oidc_providers/{position}/id", problem="another one has this id")
         self._issuers[provider.id] = Issuer(provider, self._keep.clock)
 
-    async def answer(self, request: Request, path: str, caller: Caller) -> Answer:
-        """Answer a request to a path below `/v1/oidc/`.
+    async def start(self, request: Request, provider: str, caller: Caller) -> Answer:
+        """Send the browser to the issuer.
 
-        Raises: ROUTE_NOT_FOUND, METHOD_NOT_ALLOWED, NOT_ALLOWED and what the steps raise.
+        Raises: ROUTE_NOT_FOUND, NOT_ALLOWED, TOO_MANY_REQUESTS, INVALID_ARGUMENT, PROVIDER_UNAVAILABLE.
         """
-        name, _, step = path.removeprefix(ROOT).partition("/")
-        if name == REDEEM and not step:
-            _require(request, "POST")
-            return await self._redeem(request, caller)
-        issuer = self._issuers.get(name)
-        if issuer is None or step not in ("start", "callback"):
+        issuer = self._issuer(provider, caller)
+        await self._rates.sign_in("start", caller, request.address)
+        return await self._start(request, issuer, caller)
+
+    async def callback(self, request: Request, provider: str, caller: Caller) -> Answer:
+        """Take the browser back, and end the login whatever comes of it: the state is good once.
+
+        Raises: ROUTE_NOT_FOUND, NOT_ALLOWED, TOO_MANY_REQUESTS, SIGN_IN_STATE_INVALID.
+        """
+        issuer = self._issuer(provider, caller)
+        await self._rates.sign_in("callback", caller, request.address)
+        return await self._callback(request, issuer, caller)
+
+    async def redeem(self, request: Request, _provider: str, caller: Caller) -> Answer:
+        """Give the session for a code.
+
+        Raises: TOO_MANY_REQUESTS, INVALID_ARGUMENT, SIGN_IN_CODE_INVALID, BANNED, ACCOUNT_INACTIVE.
+        """
+        await self._rates.sign_in("redeem", caller, request.address)
+        request.require_json()
+        given = _converted(object_of(await self._buffered.read(request.receive, self._limits)), Redeem)
+        verifier = given.verifier or _cookies(request).get(self._verifier_cookie, "")
+        key = request.idempotency_key(anonymous=caller.kind == "anonymous")
+        told = await self._keep.tell(accounts.redeem.call({**asdict(given), "verifier": verifier}), key=key, actor=caller.actor)
+        answer = _json(told.results[0])
+        answer[1].append(self._cookie(self._verifier_cookie, "", 0, "Strict"))
+        return answer
+
+    def _issuer(self, provider: str, caller: Caller) -> Issuer:
+        issuer = self._issuers.get(provider)
+        if issuer is None:
             raise RouteNotFound
         if caller.kind not in ("anonymous", "player"):
             raise NotAllowed
-        if step == "start":
-            _require(request, "GET", "POST")
-            return await self._start(request, issuer, caller)
-        _require(request, "GET")
-        return await self._callback(request, issuer, caller)
+        return issuer
 
     # There
 
     async def _start(self, request: Request, issuer: Issuer, caller: Caller) -> Answer:
-        """Send the browser to the issuer.
-
-        Raises: INVALID_ARGUMENT, PROVIDER_UNAVAILABLE.
-        """
-        start = _converted(await self._arguments(request), Start)
+        start = _converted(await self._arguments(request), Start, strict=request.method == "POST")
         self._check_return(start)
         metadata = await issuer.metadata()
         state = State(
@@ -167,6 +167,7 @@ class Oidc:
             verifier=secrets.token_urlsafe(RANDOM_BYTES),
             expires_at=self._keep.clock.now_ms() + STATE_SECONDS * 1000,
             client_type=start.client_type,
+            long_lived=start.long_lived,
             return_to=start.return_to,
             challenge=start.challenge,
             user=caller.user,
@@ -175,7 +176,7 @@ class Oidc:
         url = _with_query(metadata.authorization_endpoint, self._question(issuer, state))
         cookie = self._cookie(self._state_cookie, self._keep.reader.keys.seal(_SEAL, _ENCODE(state).decode()), STATE_SECONDS, "Lax")
         if request.method == "POST":
-            return 200, [_JSON, *_HEADERS, cookie], _ENCODE({"url": url})
+            return 200, [_JSON, *_HEADERS, cookie], _ENCODE(Sent(url))
         return _redirect(url, cookie)
 
     def _question(self, issuer: Issuer, state: State) -> dict[str, str]:
@@ -212,10 +213,6 @@ class Oidc:
     # And back
 
     async def _callback(self, request: Request, issuer: Issuer, caller: Caller) -> Answer:
-        """Take the browser back, and end the login whatever comes of it: the state is good once.
-
-        Raises: SIGN_IN_STATE_INVALID.
-        """
         back = _converted(request.parameters(self._limits, frozenset()), Back)
         state = self._state(request, issuer, back)
         try:
@@ -251,7 +248,14 @@ class Oidc:
             return _json(told.results[0]) if state.return_to is None else _redirect(_with_query(state.return_to, {"linked": provider}))
         profile = profile_of(claims)
         if state.return_to is None:
-            signing = accounts.sign_in(provider=provider, subject=subject, profile=profile, tokens=tokens, client_type=state.client_type)
+            signing = accounts.sign_in(
+                provider=provider,
+                subject=subject,
+                profile=profile,
+                tokens=tokens,
+                long_lived=state.long_lived,
+                client_type=state.client_type,
+            )
             return _json(await self._keep.do(signing, actor=caller.actor))
         return await self._return(state, provider, subject, profile, tokens, caller)
 
@@ -277,20 +281,6 @@ class Oidc:
         answer = _redirect(_with_query(str(state.return_to), {"code": issued.code}))
         if state.challenge is None:
             answer[1].append(self._cookie(self._verifier_cookie, verifier, accounts.CODE_SECONDS, "Strict"))
-        return answer
-
-    async def _redeem(self, request: Request, caller: Caller) -> Answer:
-        """Give the session for a code.
-
-        Raises: INVALID_ARGUMENT, SIGN_IN_CODE_INVALID, ACCOUNT_INACTIVE.
-        """
-        request.require_json()
-        arguments = object_of(await self._buffered.read(request.receive, self._limits))
-        arguments.setdefault("verifier", _cookies(request).get(self._verifier_cookie, ""))
-        key = request.idempotency_key(anonymous=caller.kind == "anonymous")
-        told = await self._keep.tell(accounts.redeem.call(arguments), key=key, actor=caller.actor)
-        answer = _json(told.results[0])
-        answer[1].append(self._cookie(self._verifier_cookie, "", 0, "Strict"))
         return answer
 
     def _cookie(self, name: str, value: str, seconds: int, same_site: str) -> tuple[bytes, bytes]:
@@ -359,14 +349,9 @@ def _json(value: Struct) -> Answer:
     return 200, [_JSON, *_HEADERS], _ENCODE(value)
 
 
-def _require(request: Request, *methods: str) -> None:
-    if request.method not in methods:
-        raise MethodNotAllowed(allowed=list(methods))
-
-
-def _converted(values: dict[str, Any], kind: type[S]) -> S:
+def _converted(values: dict[str, Any], kind: type[S], *, strict: bool = True) -> S:
     try:
-        return msgspec.convert(values, kind)
+        return msgspec.convert(values, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise invalid_argument(str(error)) from None
 

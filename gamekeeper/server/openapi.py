@@ -3,7 +3,7 @@
 import inspect as python_inspect
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,12 +11,12 @@ import msgspec
 import gamekeeper
 from gamekeeper.errors import Kind
 from gamekeeper.keep import import_modules
-from gamekeeper.kernel.commands import Access, Operation
+from gamekeeper.kernel.commands import STAFF, Access, Operation
 
-from .limits import DEFAULT
+from .fixed import FIXED, PART, Fixed, Who
 from .problems import STATUS, HttpError, known_errors
 from .requests import MAX_KEY, MAX_REASON
-from .routes import PREFIX, Route, routes
+from .routes import Route, routes
 
 Json = dict[str, Any]
 
@@ -38,6 +38,9 @@ _SCHEMES: Final[Json] = {
     "session": {"type": "http", "scheme": "bearer", "description": "a player's session token, `gks_...`"},
     "key": {"type": "http", "scheme": "bearer", "description": "the API key of a game server or an operator, `gkk_...`"},
 }
+_CALLERS: Final[dict[Who, Json]] = {"anyone": {}, "session": {"session": []}, "key": {"key": []}}
+_KEY_SCHEMA: Final[Json] = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"}
+_KEY_TEXT: Final = "the same key and arguments answer as the first time; 16 characters or more from a caller without a token"
 _INFO: Final = "Commands change the world, each in one transaction; queries read it. Every error is a problem with a stable code."
 _ACCESS: Final[dict[Access, str]] = {
     "public": "Anyone may call it.",
@@ -70,14 +73,18 @@ def describe() -> Json:
     """Give the document for what is declared so far."""
     found = routes()
     types = [kind for route in found.values() for kind in (route.operation.arguments, route.operation.result)]
-    schemas, components = msgspec.json.schema_components(types, ref_template=SCHEMAS + "{name}")
+    others = [kind for one in FIXED for kind in _types_of(one)]
+    schemas, components = msgspec.json.schema_components([*types, *others], ref_template=SCHEMAS + "{name}")
     described = iter(schemas)
-    paths = {path: _path_item(route, next(described), next(described), components) for path, route in found.items()}
+    paths: Json = {path: _path_item(route, next(described), next(described), components) for path, route in found.items()}
+    by_type = {id(kind): schema for kind, schema in zip(others, described, strict=True)}
+    for one in FIXED:
+        paths.setdefault(one.path, {})[one.method.lower()] = _fixed_item(one, by_type, components)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Gamekeeper", "version": gamekeeper.__version__, "description": _INFO},
         "tags": list(_tags(found)),
-        "paths": _clean({**paths, **_fixed_paths()}),
+        "paths": _clean(paths),
         "components": {"schemas": _clean({**components, PROBLEM: _problem_schema()}), "securitySchemes": _SCHEMES},
     }
 
@@ -135,11 +142,10 @@ def _header_parameters(route: Route) -> list[Json]:
         parameters.append(_header("If-Match", text, {"type": "string", "pattern": r'^(\*|"v[0-9]{1,16}(-[0-9a-f]{1,64})?")$'}))
     if route.command is None:
         return parameters
-    key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"}
-    text = "the same key and arguments answer as the first time; 16 characters or more from a caller without a token"
-    parameters.append(_header("Idempotency-Key", text, key, required=route.command.value))
+    parameters.append(_header("Idempotency-Key", _KEY_TEXT, _KEY_SCHEMA, required=route.command.value))
     reason = {"type": "string", "minLength": 1, "maxLength": MAX_REASON, "pattern": "^[!-~]([ -~]*[!-~])?$"}
-    parameters.append(_header("X-Reason", "why, for the journal; operators must say it for commands of value", reason))
+    needed = route.command.access in STAFF and route.command.reason is None
+    parameters.append(_header("X-Reason", "why, for the journal; operators must say it for commands of value", reason, required=needed))
     return parameters
 
 
@@ -220,51 +226,50 @@ def _tags(found: dict[str, Route]) -> Iterator[Json]:
         yield {"name": name, "description": text} if text else {"name": name}
 
 
-def _fixed_paths() -> Json:
-    text = "Do several commands all-or-nothing, in their order; each needs what it would need alone."
-    one = {
-        "type": "object",
-        "properties": {"command": {"type": "string", "examples": ["items.grant"]}, "arguments": {"type": "object", "default": {}}},
-        "required": ["command"],
-        "additionalProperties": False,
+def _fixed_item(fixed: Fixed, described: Mapping[int, Json], components: Json) -> Json:
+    """Describe a route that is no operation."""
+    operation: Json = {
+        "operationId": fixed.name + (".get" if fixed.method == "GET" and "{" in fixed.path else ""),
+        "summary": fixed.summary,
+        "security": [_CALLERS[one] for one in fixed.callers],
+        "parameters": [_path_parameter(name) for name in PART.findall(fixed.path)],
+        "responses": _fixed_responses(fixed, described),
+        "x-gamekeeper-errors": list(fixed.codes),
     }
-    body = {"type": "array", "minItems": 1, "maxItems": DEFAULT.max_batch, "items": one}
-    batch: Json = {
-        "operationId": "batch",
-        "summary": text.split(",", maxsplit=1)[0] + ".",
-        "description": text,
-        "security": [{"session": []}, {"key": []}],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "parameters": [
-            _header(
-                "Idempotency-Key",
-                "required when a command is one of value",
-                {"type": "string", "maxLength": MAX_KEY, "pattern": "^[!-~]+$"},
-            )
-        ],
-        "responses": {
-            "200": {"description": "The answers.", "content": {"application/json": {"schema": {"type": "array"}}}},
-            **_error_responses({**_COMMON, **_WITH_BODY, **_BY_OWNER, 404: "Something named is not there.", 409: "Refused."}, []),
-        },
-    }
-    return {
-        PREFIX + "batch": {"post": batch},
-        "/livez": {"get": _health("livez", "Say that the process is up.")},
-        "/readyz": {"get": _health("readyz", "Say whether the database answers and the content is loaded.")},
-    }
+    if fixed.description:
+        operation["description"] = fixed.description
+    if fixed.method == "GET" and fixed.arguments is not None:
+        operation["parameters"] += _query_parameters(described[id(fixed.arguments)], components)
+    elif fixed.arguments is not None:
+        body = {"application/json": {"schema": described[id(fixed.arguments)]}}
+        operation["requestBody"] = {"required": True, "content": body}
+    if fixed.keyed:
+        operation["parameters"].append(_header("Idempotency-Key", _KEY_TEXT, _KEY_SCHEMA))
+    return operation
 
 
-def _health(name: str, text: str) -> Json:
-    schema = {"type": "object", "properties": {"status": {"const": "ok"}}, "required": ["status"]}
-    return {
-        "operationId": name,
-        "summary": text,
-        "security": [{}],
-        "responses": {
-            "200": {"description": "It is so.", "content": {"application/json": {"schema": schema}}},
-            "503": _problem_response("It is not so.", ["NOT_READY"]),
-        },
-    }
+def _types_of(fixed: Fixed) -> Iterator[Any]:
+    if fixed.arguments is not None:
+        yield fixed.arguments
+    for said in fixed.answers.values():
+        yield from said.kinds
+
+
+def _fixed_responses(fixed: Fixed, described: Mapping[int, Json]) -> Json:
+    answers: Json = {}
+    for status, said in fixed.answers.items():
+        answers[str(status)] = {"description": said.text}
+        schemas = [described[id(kind)] for kind in said.kinds]
+        if schemas:
+            answers[str(status)]["content"] = {said.media: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+    if fixed.plain:
+        return {**answers, **_error_responses({}, fixed.codes), "default": _problem_response("Any other problem.", [])}
+    texts = {**_COMMON, **(_WITH_BODY if fixed.method == "POST" else {})}
+    return {**answers, **_error_responses(texts, fixed.codes), "default": _problem_response("Any other problem.", [])}
+
+
+def _path_parameter(name: str) -> Json:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
 def _problem_schema() -> Json:

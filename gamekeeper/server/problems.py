@@ -23,6 +23,7 @@ STATUS: Final[Mapping[Kind, int]] = {
     Kind.STALE: 412,
     Kind.MISMATCH: 422,
     Kind.BUSY: 503,
+    Kind.TOO_OFTEN: 429,
     Kind.UNAVAILABLE: 503,
     Kind.INTERNAL: 500,
 }
@@ -33,6 +34,8 @@ _JSON_STATUS: Final[Mapping[str, int]] = {"syntax": 400, "not_utf8": 400, "too_l
 _OWN_MEMBERS: Final = frozenset(
     {"type", "title", "status", "detail", "instance", "code", "errors", "retryable", "retry_after_ms", "current_version"}
 )
+_LATER: Final = frozenset({Kind.BUSY, Kind.TOO_OFTEN})
+"""Kinds of errors before which nothing was done, so that trying again later does no harm."""
 _KEPT_INSIDE: Final = frozenset({Kind.UNAVAILABLE, Kind.INTERNAL})
 """Kinds whose facts tell of our own machinery: hosts, paths, words of a driver."""
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -61,7 +64,7 @@ class IdempotencyKeyRequired(HttpError):
 
 
 class ReasonRequired(HttpError):
-    """An operator who changes something of value gives a reason, in X-Reason."""
+    """Staff, and operators who change something of value, give a reason, in X-Reason or the command's own argument for it."""
 
     code = "REASON_REQUIRED"
 
@@ -108,7 +111,7 @@ class TooManyRequests(HttpError):
     """This was done too often; it may be done again after the given time."""
 
     code = "TOO_MANY_REQUESTS"
-    kind = Kind.BUSY
+    kind = Kind.TOO_OFTEN
     status = 429
     retry_after_seconds: float
 
@@ -212,7 +215,7 @@ def known_errors(kind: type[GameError] = GameError) -> Iterator[type[GameError]]
         yield from known_errors(one)
 
 
-def explained(path: str) -> dict[str, Any] | None:
+def explained(path: str) -> dict[str, str] | None:
     """Say what stands at the address of a problem's type; None when no error has it."""
     for kind in known_errors():
         if type_of(kind.code) == path:
@@ -228,10 +231,10 @@ def problem(error: GameError, request_id: str, *, repeatable: bool = True) -> An
     status, kind = status_of(error), kind_of(error)
     members = _members(error, status, request_id)
     headers: Headers = [(b"content-type", b"application/problem+json")]
-    if kind in (Kind.BUSY, Kind.UNAVAILABLE):
+    if kind in _LATER or kind is Kind.UNAVAILABLE:
         seconds = float(error.facts.get("retry_after_seconds", RETRY_SECONDS))
         members["retry_after_ms"] = round(seconds * 1000)
-        members["retryable"] = kind is Kind.BUSY or repeatable
+        members["retryable"] = kind in _LATER or repeatable
         headers.append((b"retry-after", b"%d" % max(1, -int(-seconds // 1))))
     if status == HTTPStatus.UNAUTHORIZED:
         headers.append((b"www-authenticate", b"Bearer"))

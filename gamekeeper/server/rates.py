@@ -4,6 +4,9 @@ A command is one of *guessing* when anyone may call it, or when a player proves 
 guess takes a token from three kinds of buckets, or from none: the account's, the address's and the one of all. An address that
 an account has logged in from before has buckets of its own for that account, so whoever guesses elsewhere does not lock its
 owner out. The account and the address are kept as keyed digests; whether there is such an account makes no difference.
+
+A refresh token cannot be guessed, so that players who share an address may refresh as they like: only what is worth nothing
+counts. Making guests and logging in at an issuer are counted like guesses, each with a limit of its own.
 """
 
 import asyncio
@@ -12,11 +15,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct, inspect
 
-from gamekeeper.errors import Busy, SecretKeyNeeded, StoreUnavailable
+from gamekeeper.errors import Busy, GameError, SecretKeyNeeded, StoreUnavailable
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Command
 from gamekeeper.kernel.rates import SECOND_US, Bucket, LocalBuckets, Taken, bucket, longest_wait_us
@@ -33,7 +36,8 @@ ACCOUNT_SECONDS: Final = 900
 ADDRESS_SECONDS: Final = 3_600
 EVERYBODY_SECONDS: Final = 10
 """How much of the limit for all may be used at once. Clocks of two servers may differ by less."""
-DEVICE_SECONDS: Final = 30 * 86_400
+DAY_SECONDS: Final = 86_400
+DEVICE_SECONDS: Final = 30 * DAY_SECONDS
 """How long an address is known at the least after a login; twice as long at the most."""
 STRANGER_SECONDS: Final = 5
 """How long an address stays unknown to an account without another look."""
@@ -42,54 +46,78 @@ FORGET_MOST: Final = 2_000
 """Every so often so many rows of buckets that are full again are deleted."""
 ASKS_AT_ONCE: Final = 2
 """How many connections of the database guesses may use at once: those of players must not wait for them."""
+MOST_ASKING: Final = 512
+"""How many guesses may wait for these before a caller is told to come back: requests of players count with them as under way."""
 
 PREFIXES: Final[Mapping[int, int]] = {4: 24, 6: 64}
 """How many bits of an address count. Who has one address of such a network often has all of them."""
 NOWHERE: Final = "unknown"
 
-GUESSING: Final = "login"
-CALLING: Final = "general"
+Class = Literal["login", "guests", "sign_in", "refresh", "general"]
+"""What is counted together, in the metrics' words."""
+CLASSES: Final[tuple[Class, ...]] = get_args(Class)
+
+Step = Literal["start", "callback", "redeem"]
+"""A part of logging in by OpenID Connect."""
 
 
 class Guessing(Struct, frozen=True):
     """What a command guesses at: the arguments that name an account, and whether it answers with a session's token."""
 
-    accounts: tuple[str, ...]
+    accounts: tuple[str, ...] = ()
     opens: bool = False
     share: int = 1
     """it may be done so many times less often than others"""
+    kind: Class = "login"
+    buckets: str | None = None
+    """whose it takes from, when they are not the command's own"""
 
 
-STRICTER: Final[Mapping[str, Guessing]] = {
-    "users.register": Guessing((), share=2),  # each leaves an account behind
+GUESTS: Final = Guessing(kind="guests", buckets="guests")
+"""A guest costs nobody anything, and each may bring a starter's things: those who make them share one limit."""
+DIFFERENT: Final[Mapping[str, Guessing]] = {
+    "users.register": Guessing(share=2),  # each leaves an account behind
     "users.request_reset": Guessing(("username", "email"), share=3),  # each is a letter to somebody
     "users.request_email_verification": Guessing(("email",), share=3),
+    "guests.create": GUESTS,
+    "sessions.guest_session": GUESTS,
+    "sessions.refresh": Guessing(kind="refresh"),
 }
 """Commands that differ from what their declaration says."""
+_PER_ADDRESS: Final[Mapping[Class, str]] = {"guests": "guests_per_address", "sign_in": "sign_ins_per_address"}
+"""Classes that have a setting of their own for one network."""
 _NAMES: Final = ("username", "email")
 _PASSWORD: Final = "password"  # noqa: S105 - a part of an argument's name
 
 
 class Attempt(Struct, frozen=True):
-    """One guess: what it takes from, and the mark that an account's known address leaves."""
+    """One guess: the mark that success leaves, and what failure takes from."""
 
-    buckets: tuple[Bucket, ...]
-    device: Bucket | None
+    device: Bucket | None = None
+    """by which an account knows an address"""
+    family: Bucket | None = None
+    """by which this process knows who has refreshed here"""
+    failures: Bucket | None = None
 
 
 @cache
 def guessing_of(command: Command[Any, Any]) -> Guessing | None:
     """Say what a command guesses at; None when it does not."""
-    if command.name in STRICTER:
-        return STRICTER[command.name]
+    if command.name in DIFFERENT:
+        return DIFFERENT[command.name]
     names = command.arguments.__struct_fields__
     if command.access == "public":
         accounts = tuple(name for name in _NAMES if name in names)
         return Guessing(accounts, opens=bool(accounts) and _answers_token(command))
-    if command.access == "player" and any(one.secret and _PASSWORD in one.name for one in command.parameters):
+    if command.access == "player" and _takes_password(command):
         owner = next((one.name for one in command.parameters if one.owner is not None), None)
         return Guessing(() if owner is None else (owner,))
     return None
+
+
+@cache
+def _takes_password(command: Command[Any, Any]) -> bool:
+    return any(one.secret and _PASSWORD in one.name for one in command.parameters)
 
 
 def _answers_token(command: Command[Any, Any]) -> bool:
@@ -128,9 +156,12 @@ class Rates:
         """what was found of shared buckets: a flood of guesses is refused from memory"""
         self._strangers = LocalBuckets()
         """addresses that were looked up a moment ago, and that an account was not known at"""
+        self._failures = LocalBuckets()
+        self._families = LocalBuckets()
         self._asking = asyncio.Semaphore(ASKS_AT_ONCE)
+        self._lined_up = 0
         self._forget_at = 0
-        self.refused = {GUESSING: 0, CALLING: 0}
+        self.refused: dict[Class, int] = dict.fromkeys(CLASSES, 0)
         """how often each class was refused, for the metrics"""
 
     @property
@@ -159,12 +190,12 @@ class Rates:
         most, per_second = self._settings.calls_burst, self._settings.calls_per_second
         wait = self._calls.take(bucket(key, most, most / per_second), self._now(), min(calls, most))
         if wait:
-            raise self._refusal(CALLING, wait)
+            raise self._refusal("general", wait)
 
     # Guesses
 
     async def guess(self, command: Command[Any, Any], arguments: Struct, caller: Caller, address: str) -> Attempt | None:
-        """Let a command that guesses go on, if it may; give what `opened` wants to know when it has succeeded.
+        """Let a command that guesses go on, if it may; give what `opened` or `failed` wants to know when it is done.
 
         Raises: TOO_MANY_REQUESTS, BUSY, STORE_UNAVAILABLE.
         """
@@ -177,29 +208,61 @@ class Rates:
             # It speaks for its players: their address is what it says, and its own is nobody's.
             told = getattr(arguments, "ip_address", None)
             network = None if told is None else network_of(told)
-        return await self.attempt(
-            command.name, [one for one in accounts if one is not None], network, opens=guessing.opens, share=guessing.share
-        )
+        if guessing.kind == "refresh":
+            return None if network is None else self._refreshing(command.name, str(getattr(arguments, "refresh_token", "")), network)
+        named = [one for one in accounts if one is not None]
+        return await self._attempt(command.name, guessing, named, network, hashes=_takes_password(command))
 
-    async def attempt(self, name: str, accounts: Sequence[str], network: str | None, *, opens: bool = False, share: int = 1) -> Attempt:
-        """Let somebody try something that can be guessed, if they may.
-
-        name: what is tried; each has buckets of its own.
-        accounts: whose it would be, in one form for each account.
-        network: as `network_of` gives it.
-        opens: whether success shows that the account's owner is there.
+    async def sign_in(self, step: Step, caller: Caller, address: str) -> None:
+        """Let somebody go a step of logging in at an issuer, which has work with it too; game servers speak for their players.
 
         Raises: TOO_MANY_REQUESTS, BUSY, STORE_UNAVAILABLE.
         """
-        device = self._device(name, accounts, network) if opens and network is not None else None
-        async with self._asking:
-            known = device is not None and await self._is_known(device)
-            buckets = self._buckets(name, accounts, network, share, known=known)
-            await self._take(buckets)
-        return Attempt(buckets, device)
+        if caller.kind in ("anonymous", "player"):
+            await self._attempt(f"oidc.{step}", Guessing(kind="sign_in"), (), network_of(address))
+
+    async def _attempt(
+        self, name: str, guessing: Guessing, accounts: Sequence[str], network: str | None, *, hashes: bool = False
+    ) -> Attempt:
+        if hashes:
+            users.refuse_when_crowded()
+        device = self._device(name, accounts, network) if guessing.opens and network is not None else None
+        if self._lined_up >= MOST_ASKING:
+            raise Busy(retry_after_seconds=RETRY_SECONDS)
+        self._lined_up += 1
+        try:
+            async with self._asking:
+                if hashes:
+                    users.refuse_when_crowded()  # rather than take a token, and write, for what is refused in any case
+                known = device is not None and await self._is_known(device)
+                await self._take(guessing.kind, self._buckets(guessing.buckets or name, guessing, accounts, network, known=known))
+        finally:
+            self._lined_up -= 1
+        return Attempt(device)
+
+    def _refreshing(self, name: str, token: str, network: str) -> Attempt:
+        """Let a refresh token be tried, unless too many of its network were worth nothing. Those who refreshed here before go on:
+        somebody behind the same address does not shut them out."""
+        settings, now = self._settings, self._now()
+        failures = self._bucket(settings.refresh_failures_per_address, ADDRESS_SECONDS, name, "address", network)
+        family = self._bucket(1, settings.refresh_days * DAY_SECONDS, name, "family", sessions.family_of(token))
+        wait = self._failures.wait([failures], now)
+        if wait and not self._families.wait([family], now):
+            raise self._refusal("refresh", wait)
+        return Attempt(family=family, failures=failures)
+
+    def failed(self, attempt: Attempt | None, error: GameError) -> None:
+        """Count a refresh token that was worth nothing."""
+        if attempt is None or attempt.failures is None or attempt.family is None or not isinstance(error, sessions.RefreshTokenInvalid):
+            return
+        self._failures.take(attempt.failures, self._now())
+        self._families.fill(attempt.family.key)
 
     async def opened(self, attempt: Attempt | None) -> None:
         """Remember where an account was logged in to. That this fails is not worth an error."""
+        if attempt is not None and attempt.family is not None:
+            self._families.fill(attempt.family.key)
+            self._families.take(attempt.family, self._now())
         if attempt is None or attempt.device is None:
             return
         self._strangers.fill(attempt.device.key)
@@ -208,12 +271,13 @@ class Rates:
         except (Unreachable, OutcomeUnknown, TryAgain) as error:
             LOG.info("the address of a login was not noted: %s", type(error).__name__)
 
-    def _buckets(self, name: str, accounts: Sequence[str], network: str | None, share: int, *, known: bool) -> tuple[Bucket, ...]:
-        limits = self._settings
+    def _buckets(self, name: str, guessing: Guessing, accounts: Sequence[str], network: str | None, *, known: bool) -> tuple[Bucket, ...]:
+        limits, share = self._settings, guessing.share
         place = (network,) if known and network is not None else ()
         found = [self._bucket(limits.guesses_per_account // share, ACCOUNT_SECONDS, name, "account", one, *place) for one in accounts]
         if network is not None:
-            found.append(self._bucket(limits.guesses_per_address // share, ADDRESS_SECONDS, name, "address", network))
+            most: int = getattr(limits, _PER_ADDRESS.get(guessing.kind, "guesses_per_address"))
+            found.append(self._bucket(most // share, ADDRESS_SECONDS, name, "address", network))
         if not known:
             found.append(self._bucket(limits.guesses_per_second * EVERYBODY_SECONDS, EVERYBODY_SECONDS, "everybody"))
         return tuple(found)
@@ -245,7 +309,7 @@ class Rates:
             self._strangers.take(look, now)
         return known
 
-    async def _take(self, buckets: tuple[Bucket, ...]) -> None:
+    async def _take(self, kind: Class, buckets: tuple[Bucket, ...]) -> None:
         now = self._now()
         wait = self._seen.wait(buckets, now)
         if not wait:
@@ -255,7 +319,7 @@ class Rates:
                 await self._forget(now)
                 return
             wait = max(1, longest_wait_us(taken.full_at, buckets, now))
-        raise self._refusal(GUESSING, wait)
+        raise self._refusal(kind, wait)
 
     async def _ask(self, buckets: tuple[Bucket, ...], now: int) -> Taken:
         """Ask Redis, which may refuse, and then the database, which decides: what it allows was never allowed before."""
@@ -278,7 +342,7 @@ class Rates:
         except (Unreachable, OutcomeUnknown, TryAgain) as error:
             LOG.info("buckets that are full were not deleted: %s", type(error).__name__)
 
-    def _refusal(self, kind: str, wait_us: int) -> TooManyRequests:
+    def _refusal(self, kind: Class, wait_us: int) -> TooManyRequests:
         self.refused[kind] += 1
         return TooManyRequests(retry_after_seconds=round(wait_us / SECOND_US + 0.0005, 3))
 

@@ -16,7 +16,7 @@ from gamekeeper.keep import Keep, open_keep
 
 from .app import make_app
 from .connections import connection_class
-from .limits import DEFAULT, Limits
+from .limits import Limits, limits_of
 from .rates import Rates
 
 Studio = Callable[[Keep], ASGIApp]
@@ -119,17 +119,19 @@ def make_server(
     *,
     studio: Studio | None = None,
     create: bool = False,
-    limits: Limits = DEFAULT,
+    limits: Limits | None = None,
     on_start: Started | None = None,
     **uvicorn_words: Any,
 ) -> Server:
     """Give a server that opens the keep of these settings; `await server.serve()` or `server.run()`.
 
     create: make the tables that are missing.
+    limits: others than those of the settings.
     uvicorn_words: more of uvicorn's settings (`ssl_certfile`, `log_level` ...).
 
     Raises: INVALID_ARGUMENT.
     """
+    limits = limits or limits_of(settings)
     opening = _Opening(settings, studio, limits, create=create)
     proxies = _networks(settings.trusted_proxies)
     config = uvicorn.Config(

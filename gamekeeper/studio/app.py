@@ -19,7 +19,7 @@ from . import assets, problems
 from .asking import STATUS
 from .guard import Guard, log_in, log_out, visit
 from .rendering import notice_page, say
-from .rooms import characters, economy, home, items, journal, trades, users
+from .rooms import characters, chat, economy, home, items, journal, moderation, sessions, trades, users
 from .sessions import Sessions
 
 
@@ -30,26 +30,29 @@ def make_studio(keep: Keep, *, secret: str | None = None, hosts: Iterable[str] =
     hosts: names, besides those of loopback, under which the Studio is reached; without a port.
     """
     problems.listen()
-    sessions = Sessions(secret, keep.clock.now_ms())
+    opened = Sessions(secret, keep.clock.now_ms())
     names = frozenset(host.lower() for host in hosts)
     app = Starlette(
         routes=[
-            Route("/login", log_in(sessions, keep.clock)),
-            Route("/logout", log_out(sessions), methods=["POST"]),
+            Route("/login", log_in(opened, keep.clock)),
+            Route("/logout", log_out(opened), methods=["POST"]),
             Route("/static/{name:path}", assets.serve),
             *home.ROUTES,
             *characters.ROUTES,
             *users.ROUTES,
+            *sessions.ROUTES,
+            *moderation.ROUTES,
+            *chat.ROUTES,
             *trades.ROUTES,
             *economy.ROUTES,
             *journal.ROUTES,
             *items.ROUTES,
         ],
-        middleware=[Middleware(Guard, sessions=sessions, clock=keep.clock, hosts=names, refuse=notice_page)],
+        middleware=[Middleware(Guard, sessions=opened, clock=keep.clock, hosts=names, refuse=notice_page)],
         exception_handlers={GameError: _refused, HTTPException: _http},
     )
     app.state.keep = keep
-    app.state.sessions = sessions
+    app.state.sessions = opened
     app.state.pulse = home.Pulse()
     app.state.ledger = economy.Ledger(keep)
     return app

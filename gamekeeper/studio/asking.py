@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -15,6 +17,7 @@ from gamekeeper.kernel.ids import ID_PATTERN
 PAGE: Final = 50
 """Rows of a list."""
 LONGEST_QUERY: Final = 512
+DAY_MS: Final = 86_400_000
 
 STATUS: Final = {
     Kind.INVALID: 400,
@@ -25,6 +28,7 @@ STATUS: Final = {
     Kind.STALE: 409,
     Kind.MISMATCH: 409,
     Kind.BUSY: 503,
+    Kind.TOO_OFTEN: 429,
     Kind.UNAVAILABLE: 503,
     Kind.INTERNAL: 500,
 }
@@ -61,6 +65,32 @@ def word(request: Request, name: str) -> str:
     if len(text) > LONGEST_QUERY or "\0" in text:
         raise InvalidArgument(path=f"/{name}", problem=f"at most {LONGEST_QUERY} characters, and no NUL")
     return text
+
+
+def one_of(request: Request, name: str, known: Collection[str]) -> str:
+    """A word of the address's query that is one of a few; empty when it is missing.
+
+    Raises: INVALID_ARGUMENT for another one.
+    """
+    text = word(request, name)
+    if text and text not in known:
+        raise InvalidArgument(path=f"/{name}", problem=f"one of {', '.join(known)}")
+    return text
+
+
+def day_of(request: Request, name: str) -> int | None:
+    """The moment at which a day (UTC) of the address's query begins; None when it is missing.
+
+    Raises: INVALID_ARGUMENT for what is no day.
+    """
+    text = word(request, name)
+    if not text:
+        return None
+    try:
+        at = int(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise InvalidArgument(path=f"/{name}", problem="a day, as 2026-12-31") from None
+    return max(at, 0)
 
 
 def wants_part(request: Request) -> bool:

@@ -27,6 +27,7 @@ ENVIRONMENT = Environment(
 )
 ENVIRONMENT.filters.update(
     typed=shown.typed,
+    lines=shown.lines,
     json=shown.as_json,
     number=shown.number,
     points=shown.points,
@@ -35,7 +36,7 @@ ENVIRONMENT.filters.update(
     change=shown.change_view,
     value=shown.value_text,
 )
-ENVIRONMENT.globals.update(in_short=shown.in_short)
+ENVIRONMENT.globals.update(in_short=shown.in_short, arguments_in_short=shown.arguments_in_short)
 
 
 def address(root: str, *parts: str, **query: Any) -> str:
@@ -94,8 +95,8 @@ HEADINGS = {
 }
 
 
-def go_to(request: Request, *parts: str, notice: str = "", **query: str) -> Response:
-    """Send the browser to another page, which says the notice."""
+def go_to(request: Request, *parts: str, notice: str = "", fragment: str = "", **query: str) -> Response:
+    """Send the browser to another page, or to a part of it; the page says the notice."""
     if notice:
         session_of(request).notices.append(notice)
-    return RedirectResponse(address(visit(request).root, *parts, **query), 303)
+    return RedirectResponse(address(visit(request).root, *parts, **query) + (f"#{fragment}" if fragment else ""), 303)

@@ -53,6 +53,15 @@ def _seen(letter: str) -> bool:
     return unicodedata.category(letter) not in _UNSEEN and letter not in _BLANK
 
 
+def lines(text: str) -> Markup:
+    """A text of several lines, each on its own; everything else in it as `shown` gives it.
+
+    >>> lines("a<\\nb\\u202e")
+    Markup('a&lt;<br>b⟨U+202E⟩')
+    """
+    return Markup("<br>").join(shown(line) for line in text.split("\n"))
+
+
 def typed(value: Any) -> Markup:
     """A text as it was typed, for the value of an input: escaped, and otherwise left alone."""
     return escape("" if value is None else str(value))
@@ -173,9 +182,14 @@ def value_text(value: Any) -> str:
 
 def in_short(entry: HistoryEntry, but: str) -> list[tuple[str, str]]:
     """The arguments that fit an entry's first line: not the owner whose timeline it is, and nothing that is as it always is."""
-    usual = _defaults(entry.command)
+    return arguments_in_short(entry.command, entry.arguments, but)
+
+
+def arguments_in_short(command: str, arguments: Mapping[str, Any], but: str) -> list[tuple[str, str]]:
+    """The same, of a command's arguments alone."""
+    usual = _defaults(command)
     found = []
-    for name, value in entry.arguments.items():
+    for name, value in arguments.items():
         if value == but or value in (None, {}, [], usual.get(name, _ABSENT)):
             continue
         found.append((name, _in_short(value)))

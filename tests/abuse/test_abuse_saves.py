@@ -59,8 +59,7 @@ async def test_abuse_01_the_receiver_logs_out_and_the_server_crashes_before_the_
             await server.tell("do", "characters.move_to", {"character": ada, "x": 1.0})
             await server.tell("do", "items.give", {"giver": ada, "receiver": bob, "item": "arrow", "quantity": 50})
             await server.tell("release", bob)
-            server.process.kill()
-            await server.process.wait()
+            server.kill()
 
         await asyncio.sleep(1.2)
         await keep.acquire(ada, bob)
@@ -75,12 +74,14 @@ async def test_abuse_02_a_kill_between_debit_and_credit(tmp_path: Path) -> None:
     path, most = tmp_path / "world.db", 60
     async with gamekeeper.open(f"sqlite:///{path}", create=True) as keep:
         await scene.stock(keep)
-        pairs = []
-        for number in range(most):
+
+        async def one_pair(number: int) -> list[str]:
             pair = await scene.people(keep, f"Ada {number}", f"Bob {number}")
             await keep.do(items.grant(holder=pair[0], item="arrow", quantity=5, source="starter"))
             await keep.do(items.grant(holder=pair[1], item="coins", quantity=9, source="starter"))
-            pairs.append(pair)
+            return pair
+
+        pairs = await asyncio.gather(*map(one_pair, range(most)))
 
     ended = await asyncio.to_thread(
         subprocess.run,

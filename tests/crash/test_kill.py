@@ -5,13 +5,10 @@ import os
 import random
 import selectors
 import signal
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import apsw
@@ -23,9 +20,9 @@ from gamekeeper import GameError
 from gamekeeper.errors import StoreUnavailable
 from tests.crash import bank as banks
 from tests.crash.raw import file_of, raw
+from tests.forks import Forked
 from tests.servers import TemporaryPostgres
 
-ROOT = Path(__file__).parents[2]
 SAMPLE = 5
 """How many acknowledged keys each next writer sends again."""
 
@@ -33,14 +30,13 @@ SAMPLE = 5
 class Pipe:
     """What a writer has said, also after its death."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: Forked, out: int) -> None:
         self.process = process
         self._left = b""
         self._said: deque[str] = deque()
         self._selector = selectors.DefaultSelector()
-        assert process.stdout is not None
-        self._out = process.stdout
-        os.set_blocking(self._out.fileno(), False)
+        self._out = out
+        os.set_blocking(self._out, False)
         self._selector.register(self._out, selectors.EVENT_READ)
 
     def lines(self, seconds: float) -> Iterator[str]:
@@ -51,7 +47,7 @@ class Pipe:
                 yield self._said.popleft()
             if not self._selector.select(max(0.0, ends_at - time.monotonic())):
                 return
-            data = os.read(self._out.fileno(), 1 << 20)
+            data = os.read(self._out, 1 << 20)
             if not data:
                 return
             *whole, self._left = (self._left + data).split(b"\n")
@@ -90,21 +86,18 @@ class Story:
 @contextmanager
 def writer(url: str, bank: banks.Bank, *words: str) -> Iterator[Pipe]:
     """A writer process, killed at the end of the block at the latest."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.writer", url, *words],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    (its_in, order), (out, its_out) = os.pipe(), os.pipe()
+    process = Forked("tests.crash.writer", url, *words, stdin=its_in, stdout=its_out)
+    os.close(its_in)
+    os.close(its_out)
     try:
-        assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(bank))
-        process.stdin.close()
-        yield Pipe(process)
+        with open(order, "wb") as file:
+            file.write(msgspec.json.encode(bank))
+        yield Pipe(process, out)
     finally:
         process.kill()
         process.wait()
+        os.close(out)
 
 
 def live_and_die(url: str, bank: banks.Bank, story: Story, seed: str, dice: random.Random, *words: str) -> None:

@@ -299,6 +299,14 @@ def change_nothing(ctx: Context, *, account: AccountId) -> int:
 
 
 @command(touches=[Purse])
+def insist(ctx: Context, *, account: AccountId, amount: Quantity) -> None:
+    """Refuse unless the account holds so much."""
+    purse = ctx.get(Purse, account, GOLD)
+    if purse is None or purse.amount < amount:
+        raise TooPoor(held=0 if purse is None else purse.amount, needed=amount)
+
+
+@command(touches=[Purse])
 def say(ctx: Context, *, account: AccountId) -> tuple[str, str | None, int, int, int]:
     """What a context gives: actor, reason, time, a die, the owner's version."""
     return (ctx.actor, ctx.reason, ctx.now, ctx.random.randrange(10**9), ctx.owner(account).version)
@@ -359,6 +367,61 @@ def tear(ctx: Context, *, account: AccountId, code: str) -> bool:
     if coupon is not None:
         ctx.delete(coupon)
     return ctx.get(Coupon, account, code) is None and coupon is not None
+
+
+@command(touches=[Coupon, Purse])
+def coin(ctx: Context, *, account: AccountId, worth: Quantity, code: str | None = None, price: Amount = 0) -> Coupon:
+    """Sell an account a coupon under a new code, or under one that is hoped to be new, without looking for it."""
+    code = code or ctx.new_id()
+    ctx.add(Coupon(account, code, worth))
+    coupon = ctx.get(Coupon, account, code)
+    assert coupon is not None
+    if price:
+        _take(ctx, account, price)
+    return coupon
+
+
+@command(touches=[Coupon])
+def coin_and_tear(ctx: Context, *, account: AccountId, code: str, again: bool) -> bool:
+    """Make a coupon and delete it, and perhaps make it again; says whether it is there."""
+    coupon = Coupon(account, code, 1)
+    ctx.add(coupon)
+    ctx.delete(coupon)
+    assert ctx.get(Coupon, account, code) is None
+    if again:
+        ctx.add(coupon)
+    return ctx.get(Coupon, account, code) is not None
+
+
+@command(touches=[Coupon, Purse])
+def found_mint(ctx: Context, *, account: NewAccountId, code: str) -> str:
+    """Make an account with one coupon in it, and look whether it has another."""
+    made = ctx.create_owner("account", account)
+    ctx.add(Purse(made, GOLD, START))
+    ctx.add(Coupon(made, code, 1))
+    assert ctx.get(Coupon, made, code + "-other") is None
+    return made
+
+
+@command(touches=[Purse])
+def add_purse(ctx: Context, *, account: AccountId, coin: str) -> None:
+    """Add a purse of a coin of which the account has none."""
+    ctx.add(Purse(account, coin, 1))
+
+
+Misadded = Literal["untouched", "ledger", "owner"]
+
+
+@command(touches=[Coupon, Receipt])
+def misadd(ctx: Context, *, account: AccountId, what: Misadded) -> None:
+    """Add what was not declared, or what has a verb of its own."""
+    ctx.add(Coupon(account, "before", 1))
+    if what == "untouched":
+        ctx.add(Lamp(account, True))
+    elif what == "ledger":
+        ctx.add(Receipt(account, ctx.new_id(), 1, "", ctx.now))
+    else:
+        ctx.add(Coupon("nobody", "code", 1))
 
 
 @command(touches=[Coupon], keys=_coupon)
@@ -466,7 +529,7 @@ def teleport(ctx: Context, *, account: AccountId, x: Coordinate) -> None:
     ctx.put(Place(account, x))
 
 
-Trespass = Literal["write", "append", "create", "claim", "release", "erase"]
+Trespass = Literal["write", "add", "append", "create", "claim", "release", "erase"]
 
 
 @command(touches=[Place, Lamp, Receipt], durability="checkpoint")
@@ -475,6 +538,8 @@ def trespass(ctx: Context, *, account: AccountId, by: Trespass) -> None:
     ctx.put(Place(account, 666.0))
     if by == "write":
         ctx.put(Lamp(account, True))
+    elif by == "add":
+        ctx.add(Place(account, 667.0))
     elif by == "append":
         ctx.append(Receipt(account, ctx.new_id(), 1, "", ctx.now))
     elif by == "create":

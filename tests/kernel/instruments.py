@@ -88,7 +88,7 @@ class WatchedKeep(Keep):
     def forget(self) -> None:
         """Begin to count again, and forget that this machine was busy a moment ago, which makes batches smaller."""
         self.watched.forget()
-        self.engine._cost_seconds = 0.0001
+        self.engine.attempts.cost_seconds = 0.0001
 
 
 async def start_bank(url: str, *, clock: Clock | None = None, **words: Any) -> WatchedKeep:

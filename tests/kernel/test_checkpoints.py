@@ -213,7 +213,7 @@ async def stumbled(database_url: str) -> WatchedKeep:
 
 async def test_a_checkpoint_command_writes_nothing_but_checkpoint_rows(keep: WatchedKeep) -> None:
     (ada,) = await accounts(keep, "ada")
-    ways: list[bank.Trespass] = ["write", "append", "create", "claim", "release", "erase"]
+    ways: list[bank.Trespass] = ["write", "add", "append", "create", "claim", "release", "erase"]
 
     # The mistake shows at once, with a lease and without.
     for by in ways:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gamekeeper.errors import OwnerLeased, OwnerNotFound, StaleLease
+from gamekeeper.errors import NameTaken, OwnerLeased, OwnerNotFound, StaleLease
 from tests.kernel import bank
 from tests.kernel.instruments import Gate, WatchedKeep, accounts, fund, one, open_bank, rows, verified
 
@@ -317,6 +317,127 @@ async def test_a_lease_that_ran_out_and_that_nobody_took_is_stale_all_the_same(d
         assert await one(keep, PLACE, ada) == 0.0
         await keep.acquire(ada)
         assert await keep.do(bank.step(account=ada, by=1.0)) == 1.0
+
+
+async def test_others_and_operators_reach_an_owner_whose_lease_was_lost_here(database_url: str) -> None:
+    async with open_bank(database_url, lease_seconds=SHORT) as keep, open_bank(database_url) as other:
+        ada, bob = await accounts(keep, "ada", "bob")
+        await stand(keep, ada, 66.0)
+        lose_touch(keep)
+        await asyncio.sleep(SHORT + 0.1)
+        with pytest.raises(StaleLease):
+            await keep.do(bank.pay(giver=ada, receiver=bob, amount=1))
+
+        # Whoever does not act for it is as good here as in any other process, from what the database knows.
+        assert await keep.do(bank.pay(giver=bob, receiver=ada, amount=5)) == 95
+        assert await keep.do(bank.step(account=ada, by=1.0), actor="operator:eve") == 1.0
+        await other.acquire(ada)
+        await other.do(bank.walk(account=ada, x=5.0))
+        await other.flush()
+        gift, refused, reset = await asyncio.gather(
+            keep.do(bank.pay(giver=bob, receiver=ada, amount=5)),
+            keep.do(bank.pay(giver=ada, receiver=bob, amount=1)),
+            keep.do(bank.step(account=ada, by=1.0), actor="operator:eve"),
+            return_exceptions=True,
+        )
+
+        # Only the program that acted for it must take notice.
+        assert (gift, type(refused), reset) == (90, StaleLease, 6.0)
+        assert await fund(keep, ada) == 110
+        with pytest.raises(StaleLease):
+            await keep.do(bank.walk(account=ada, x=67.0))
+        await keep.release(ada)
+        with pytest.raises(OwnerLeased):
+            await keep.do(bank.pay(giver=ada, receiver=bob, amount=1))
+        await verified(other)
+
+
+async def test_a_gift_is_what_notices_that_another_took_the_lease(database_url: str) -> None:
+    async with open_bank(database_url, lease_seconds=SHORT) as keep, open_bank(database_url) as other:
+        ada, bob = await accounts(keep, "ada", "bob")
+        await stand(keep, ada, 66.0)
+        lost: list[str] = []
+        keep.leasing.on_lost.append(lost.append)
+        lose_touch(keep)
+        await asyncio.sleep(SHORT + 0.1)
+        await other.acquire(ada)
+
+        # The gift is not to blame, and the claim makes the batch run twice.
+        gift, taken, act = await asyncio.gather(
+            keep.do(bank.pay(giver=bob, receiver=ada, amount=5)),
+            keep.do(bank.rename(account=bob, nick="ada")),
+            keep.do(bank.pay(giver=ada, receiver=bob, amount=1)),
+            return_exceptions=True,
+        )
+
+        assert (gift, type(taken), type(act)) == (95, NameTaken, StaleLease)
+        assert lost == [ada]
+        await verified(other)
+
+
+@pytest.mark.parametrize("release", [False, True])
+async def test_what_memory_held_does_not_come_back_with_a_batch_that_was_under_way(keep: WatchedKeep, release: bool) -> None:
+    ada, bob = await accounts(keep, "ada", "bob")
+    await stand(keep, ada, 66.0)
+    gate = Gate()
+    keep.watched.after["apply"] = gate
+    paying = asyncio.create_task(keep.do(bank.pay(giver=ada, receiver=bob, amount=1)))
+    await gate.reached.wait()
+    # The lease is found lost while a batch that ran under it is being written.
+    keep.runner.leases.lose(ada)
+    if release:
+        keep.runner.leases.drop(ada)
+
+    stepping = asyncio.create_task(keep.do(bank.step(account=ada, by=1.0), actor="operator:eve"))
+    await asyncio.sleep(0.05)
+    gate.open()
+
+    assert await paying == 99
+    assert await stepping == 1.0
+    assert await keep.do(bank.step(account=ada, by=1.0), actor="operator:eve") == 2.0
+    assert await one(keep, PLACE, ada) == 2.0
+    await verified(keep)
+
+
+async def test_a_lease_lost_while_a_batch_is_being_judged_is_answered_so(database_url: str) -> None:
+    async with open_bank(database_url, lease_seconds=SHORT) as keep:
+        ada, bob = await accounts(keep, "ada", "bob")
+        await stand(keep, ada, 66.0)
+        await keep.do(bank.pay(giver=ada, receiver=bob, amount=1))
+        lose_touch(keep)
+        gate = Gate()
+        keep.watched.before["load"] = gate
+        both = asyncio.gather(
+            keep.do(bank.pay(giver=ada, receiver=bob, amount=1)), keep.do(bank.rename(account=bob, nick="ada")), return_exceptions=True
+        )
+        await gate.reached.wait()  # the names are being looked up
+        await asyncio.sleep(SHORT + 0.1)
+        await keep.leasing.renew()
+        gate.open()
+
+        assert [type(answer) for answer in await both] == [StaleLease, NameTaken]
+        assert (await one(keep, PLACE, ada), await fund(keep, ada)) == (0.0, 99)
+        await verified(keep)
+
+
+async def test_what_ran_under_a_lease_is_not_written_without_it(database_url: str) -> None:
+    async with open_bank(database_url, lease_seconds=SHORT) as keep:
+        (ada,) = await accounts(keep, "ada")
+        await stand(keep, ada, 66.0)
+        await keep.do(bank.rename(account=ada, nick="queen"))
+        lose_touch(keep)
+        gate = Gate()
+        keep.watched.before["load"] = gate
+        renaming = asyncio.create_task(keep.do(bank.rename(account=ada, nick="empress")))
+        await gate.reached.wait()  # it has run, and the name is being looked up
+        await asyncio.sleep(SHORT + 0.1)
+        await keep.leasing.renew()
+        gate.open()
+
+        with pytest.raises(StaleLease):
+            await renaming
+        assert await one(keep, "SELECT nick FROM bank_profiles WHERE account_id = ?", ada) == "queen"
+        await verified(keep)
 
 
 async def test_a_lease_is_kept_alive_by_itself(database_url: str) -> None:

@@ -15,7 +15,7 @@ from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.kernel.commands import command
 from gamekeeper.kernel.store.schema import all_tables
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import accounts, sessions, users
+from gamekeeper.modules import accounts, people, sessions, users
 
 KEY = "a secret of the keep that is long enough"
 NEWER = "another secret that has come after the first"
@@ -283,7 +283,7 @@ async def test_an_erased_user_leaves_no_account_behind(keep: Keep) -> None:
     await keep.do(accounts.issue_code(provider="google", subject="erase-canary", challenge=accounts.challenge_of(VERIFIER)))
     await keep.do(users.request_deletion(user=ada.user_id))
 
-    await keep.do(users.erase(user=ada.user_id, early=True), accounts.forget(user=ada.user_id))
+    await keep.do(people.erase(user=ada.user_id, early=True))
 
     assert await keep.ask(accounts.list_accounts(user=ada.user_id)) == []
     assert await keep.reader.all(accounts.SignInCode, ada.user_id) == []

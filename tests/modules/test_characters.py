@@ -18,7 +18,7 @@ from gamekeeper.kernel.commands import command
 from gamekeeper.kernel.records import shape
 from gamekeeper.kernel.store.schema import all_tables
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, sessions, users
+from gamekeeper.modules import characters, sessions, users, worlds
 
 
 @command(touches=[characters.CharacterVital], module="test_characters")
@@ -83,6 +83,7 @@ async def test_a_new_character_is_whole(timed: Keep, clock: ManualClock) -> None
 
 async def test_a_name_is_unique_in_its_world_and_free_in_another(keep: Keep, user: str) -> None:
     first = await keep.do(characters.create(user=user, name="Ada Lovelace"))
+    await keep.do(worlds.create_world(world="other", name="Other"))
 
     for name in ("ada lovelace", "ADA LOVELACE", "Ada L\u00f6velace", "Ada Iove1ace"):
         with pytest.raises(NameTaken):
@@ -115,6 +116,7 @@ async def test_a_user_has_ten_slots_in_a_world_however_fast_they_are_taken(keep:
     assert [one.facts for one in full] == [{"world_id": "world", "limit": 10}] * 3
     listed = await keep.ask(characters.list_of_user(user=user))
     assert len(listed) == 10
+    await keep.do(worlds.create_world(world="other", name="Other"))
     await keep.do(characters.create(user=user, name="Ada", world_id="other"))
     await keep.do(characters.create(name="Nobody"))
 
@@ -486,6 +488,7 @@ async def test_a_user_and_the_first_character_can_be_made_in_one_go(keep: Keep) 
 
 
 async def test_characters_are_listed_by_pages_by_world_and_by_the_beginning_of_the_name(keep: Keep) -> None:
+    await keep.do(worlds.create_world(world="other", name="Other"))
     for number, name in enumerate(("Ada One", "Bob", "ada two", "Ada Three", "Zed")):
         await keep.do(characters.create(character=f"c{number}", name=name, world_id="other" if name == "Zed" else "world"))
 

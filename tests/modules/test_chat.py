@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,7 +25,6 @@ from tests.crash.raw import raw
 from tests.server.conftest import ORIGIN, Caller, key_holder, player
 
 HOUR = 3_600
-_M = queries.messages.c
 SECRET = "the vault opens at midnight"
 
 
@@ -458,12 +456,7 @@ async def test_a_forgotten_author_leaves_texts_and_names(keep: Keep, bob: str) -
     """As ON DELETE SET NULL does, for the character and its user, at both ends of a whisper."""
     user = (await keep.do(users.create_guest())).user_id
     ada = await someone(keep, "Ada Lovelace", user=user)
-    await say(keep, ada, "one")
-    assert await keep.do(chat.forget_user(user=user)) == chat.Forgotten(1, more=False)
-    (left,) = await keep.store.fetch(select(_M.user_id, _M.character_id, _M.author, _M.message), {})
-    assert list(left) == [None, ada, "Ada Lovelace", "one"]
-
-    await say(keep, ada, "two")
+    await say(keep, ada, "one", "two")
     await keep.do(chat.whisper(character=ada, recipient=bob, message="from her"))
     await keep.do(chat.whisper(character=bob, recipient=ada, message="to her"))
     await keep.do(characters.delete(character=ada))
@@ -511,26 +504,64 @@ async def test_a_moderator_sees_what_was_said_around_a_message(keep: Keep, ada: 
             await keep.ask(chat.around(world=world, message_id=id))
 
 
+async def test_staff_see_what_was_said_aloud_by_place_author_and_channel(keep: Keep, ada: str, bob: str, clock: ManualClock) -> None:
+    for who, text in ((ada, "a1"), (bob, "b1"), (ada, "a2")):
+        await say(keep, who, text)
+        clock.move(1)
+    await keep.do(chat.yell(character=bob, message="loud"))
+    await keep.do(chat.whisper(character=ada, recipient=bob, message="secret"))
+    await keep.do(characters.move_to(character=bob, room_id="cellar"))
+    clock.move(10)
+    await say(keep, bob, "below")
+
+    async def seen(**where: Any) -> list[str]:
+        return [one.message for one in (await keep.ask(chat.spoken(world="world", **where))).items]
+
+    assert await seen() == ["below", "loud", "a2", "b1", "a1"]
+    assert await seen(channel="yell") == ["loud"]
+    assert await seen(room=characters.SPAWN_ROOM) == ["loud", "a2", "b1", "a1"]
+    assert await seen(room=characters.SPAWN_ROOM, channel="say") == ["a2", "b1", "a1"]
+    assert await seen(character=bob) == ["below", "loud", "b1"]
+    assert await seen(character=bob, room="cellar") == ["below"]
+    assert await seen(character=bob, channel="say", room=characters.SPAWN_ROOM) == ["b1"]
+    assert (await keep.ask(chat.spoken(world="other"))).items == []
+
+    first = await keep.ask(chat.spoken(world="world", limit=3))
+    rest = await keep.ask(chat.spoken(world="world", limit=3, before=first.older))
+    assert [one.message for one in rest.items] == ["b1", "a1"]
+    assert rest.older is None
+    newer = await keep.ask(chat.spoken(world="world", limit=3, after=rest.newer))
+    assert [one.message for one in newer.items] == ["below", "loud", "a2"]
+
+
 PLANS: Sequence[tuple[Any, str]] = [
     *((one, "ix_chat_messages_world_id_room_at_message_id") for one in (queries.IN_ROOM.older, queries.IN_ROOM.newer, queries.OLD_IN_ROOM)),
     *(
         (one, "ix_chat_messages_world_id_channel_at_message_id")
         for one in (queries.IN_CHANNEL.older, queries.IN_CHANNEL.newer, queries.OLD_IN_CHANNEL)
     ),
-    *((one, "ix_chat_messages_character_id_channel_at_message_id") for one in (queries.WHISPERED_BY.older, queries.WHISPERED_BY.newer)),
+    *(
+        (one, "ix_chat_messages_character_id_channel_at_message_id")
+        for source in (queries.BY_CHARACTER, queries.BY_CHARACTER_IN_WORLD, queries.BY_CHARACTER_IN_ROOM)
+        for one in (source.older, source.newer)
+    ),
+    *(
+        (one, "ix_chat_messages_world_id_room_at_message_id")
+        for one in (queries.IN_ROOM_IN_CHANNEL.older, queries.IN_ROOM_IN_CHANNEL.newer)
+    ),
     *(
         (one, "ix_chat_messages_recipient_character_id_at_message_id")
         for one in (queries.WHISPERED_TO.older, queries.WHISPERED_TO.newer, queries.WHISPERED_BY_TO.older, queries.WHISPERED_BY_TO.newer)
     ),
     (queries.OF_AUTHOR, "ix_chat_messages_character_id_channel_at_message_id"),
     (queries.OF_RECIPIENT, "ix_chat_messages_recipient_character_id_at_message_id"),
-    (queries.OF_USER, "ix_chat_messages_user_id"),
+    *((one, "ix_chat_messages_user_id_at_message_id") for one in (queries.OF_USER, queries.SAID_BY.newer)),
     (queries.NEXT_WORLD, "sqlite_autoindex_chat_messages_1"),
 ]
 
 
-async def test_every_statement_is_answered_by_its_index(tmp_path: Path) -> None:
-    async with gamekeeper.open(f"sqlite:///{tmp_path}/world.db", create=True) as keep:
+async def test_every_statement_is_answered_by_its_index(sqlite_url: str) -> None:
+    async with gamekeeper.open(sqlite_url) as keep:
         for statement, index in PLANS:
             made = compiled(statement, DIALECT)
             parameters = {**dict.fromkeys(statement.compile(dialect=DIALECT).params, 1), **made.values}
@@ -594,6 +625,6 @@ async def test_abuse_85_players_speak_and_listen_over_http_and_html_stays_text(k
     assert (await server.ask("chat.around", message)).status_code == 403
 
     spam = [await ada.do("chat.say", {"character": mine, "message": "buy gold"}) for _ in range(chat.BURST)][-1]
-    assert (spam.json()["code"], spam.headers["retry-after"]) == ("CHAT_TOO_FAST", "2")
+    assert (spam.status_code, spam.json()["code"], spam.headers["retry-after"]) == (429, "CHAT_TOO_FAST", "2")
     huge = await ada.do("chat.say", {"character": mine, "message": "x" * 1_000_000})
     assert huge.json()["code"] in {"INVALID_ARGUMENT", "INVALID_JSON"}

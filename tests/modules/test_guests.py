@@ -17,7 +17,7 @@ from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.records import RECORDS, shape
 from gamekeeper.kernel.store.schema import all_tables, claims, owners, table
 from gamekeeper.kernel.verify import verify
-from gamekeeper.modules import characters, guests, items, sessions, users
+from gamekeeper.modules import characters, guests, items, people, sessions, users, worlds
 from tests.modules import scene
 
 PASSWORD = "correct horse battery"
@@ -74,6 +74,7 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_guest_plays_at_once_with_a_name_of_two_words(timed: Keep, clock: ManualClock) -> None:
+    await timed.do(worlds.create_world(world="mossbrook", name="Mossbrook"))
     ada = await timed.do(guests.create(name="Ada Lovelace", world_id="mossbrook", client_type="Web"))
 
     shown = await timed.ask(users.show(user=ada.user_id))
@@ -89,6 +90,25 @@ async def test_a_guest_plays_at_once_with_a_name_of_two_words(timed: Keep, clock
     assert len(sheet.vitals) == 3
     await timed.do(characters.select(user=ada.user_id, session_id=ada.session_id, character=ada.character_id))
     await is_as_written(timed)
+
+
+async def test_a_guest_s_session_may_be_long_lived_and_ends_with_the_guest(timed: Keep, clock: ManualClock, quick_hashes: None) -> None:
+    ada = await timed.do(guests.create(name="Ada Lovelace", long_lived=True))
+    bea = await timed.do(sessions.guest_session(long_lived=True))
+    for one in (ada, bea):
+        assert (one.expires_at, one.refreshable_until) == (clock.now_ms() + 900_000, one.guest_expires_at)
+
+    refreshed = await timed.do(sessions.refresh(refresh_token=ada.refresh_token or ""))
+    assert (refreshed.session_id, refreshed.refreshable_until) == (ada.session_id, ada.guest_expires_at)
+    upgrade = guests.upgrade(user=ada.user_id, username="ada_l", password=PASSWORD, session_id=ada.session_id, long_lived=True)
+    stays = await timed.do(upgrade)
+    with pytest.raises(sessions.RefreshTokenInvalid):
+        await timed.do(sessions.refresh(refresh_token=refreshed.refresh_token or ""))
+    clock.move(DAY)
+    assert (await timed.do(sessions.refresh(refresh_token=stays.refresh_token or ""))).token
+    with pytest.raises(sessions.RefreshTokenInvalid):
+        await timed.do(sessions.refresh(refresh_token=bea.refresh_token or ""))
+    assert (await timed.do(guests.create(name="Eve"))).refresh_token is None
 
 
 async def test_a_name_that_cannot_be_had_leaves_no_guest_no_session_and_no_trace(keep: Keep) -> None:
@@ -281,6 +301,7 @@ async def test_guest_purge_unlinks_characters_and_deletes_the_user(timed: Keep, 
     """Seed 003: the user row is deleted and related characters are unlinked (`ON DELETE SET NULL`) rather than deleted."""
     await scene.stock(timed)
     ada = await timed.do(guests.create(name="Ada Lovelace"))
+    await timed.do(worlds.create_world(world="other", name="Other"))
     second = await timed.do(characters.create(user=ada.user_id, name="Ada King", world_id="other"))
     gone = await timed.do(characters.create(user=ada.user_id, name="Ada Byron"))
     await timed.do(characters.delete(character=gone.character_id))
@@ -343,7 +364,8 @@ async def test_a_purge_takes_only_guests_whose_time_is_over(timed: Keep, clock: 
     await timed.do(guests.upgrade(user=stayed.user_id, username="ada_l", password=PASSWORD))
     erased = await timed.do(guests.create(name="Mary"))
     await timed.do(users.request_deletion(user=erased.user_id))
-    await timed.do(users.erase(user=erased.user_id, early=True))
+    while (await timed.do(people.erase(user=erased.user_id, early=True))).more:
+        pass
     clock.move(DAY - 1)
     fresh = await timed.do(guests.create(name="Joan"))
     clock.move(1)
@@ -386,6 +408,7 @@ async def test_a_guest_with_more_characters_than_one_purge_takes_goes_with_a_lat
     monkeypatch.setattr("gamekeeper.modules.guests.rules.MAX_CHARACTERS", 2)
     ada = await timed.do(guests.create(name="Ada"))
     for world in ("other", "third"):
+        await timed.do(worlds.create_world(world=world, name="Far"))
         await timed.do(characters.create(user=ada.user_id, name="Ada", world_id=world))
     clock.move(1)
     await timed.do(guests.create(name="Grace"))
@@ -403,15 +426,15 @@ async def test_a_character_made_while_a_purge_looks_is_not_left_behind(
 ) -> None:
     ada = await timed.do(guests.create(name="Ada"))
     clock.move(DAY)
-    looked_up = guests.queries.characters_of
+    looked_up = characters.some_of_user
 
     async def outrun(read: Reader, user: str, limit: int) -> tuple[str, ...]:
-        found: tuple[str, ...] = await looked_up(read, user, limit)
+        found = await looked_up(read, user, limit)
         await timed.do(characters.create(user=user, name="Grace"))
         return found
 
     with monkeypatch.context() as patched:
-        patched.setattr("gamekeeper.modules.guests.queries.characters_of", outrun)
+        patched.setattr("gamekeeper.modules.guests.leaving.characters.some_of_user", outrun)
         first = await timed.do(guests.purge())
     second = await timed.do(guests.purge())
 

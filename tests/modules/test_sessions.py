@@ -443,6 +443,35 @@ def test_scopes_that_mean_nothing_are_refused(scopes: Any) -> None:
         sessions.create_key(user="ada", name="shard", scopes=scopes)
 
 
+async def test_live_sessions_of_everybody_are_listed_the_newest_first(timed: Keep, clock: ManualClock) -> None:
+    for name in ("ada", "bob", "cyd", "dee"):
+        await register(timed, name)
+        clock.move(1)
+    opened = []
+    for name, more in (("ada", {}), ("bob", {"ip_address": "192.0.2.7"}), ("ada", {"long_lived": True}), ("cyd", {}), ("dee", {})):
+        opened.append((await timed.do(sessions.open_session(user=name, client_type="web", **more))).session_id)
+        clock.move(1)
+    await timed.do(sessions.revoke_all(user="cyd"))
+    await timed.do(switch(user="dee", is_active=False))
+
+    first = await timed.ask(sessions.list_live(limit=2))
+    rest = await timed.ask(sessions.list_live(limit=2, cursor=first.next_cursor))
+    theirs = await timed.ask(sessions.list_live(user="ada", limit=1))
+
+    assert [one.session_id for one in (*first.items, *rest.items)] == [opened[2], opened[1], opened[0]]
+    assert rest.next_cursor is None
+    assert (first.items[1].ip_address, first.items[1].client_type) == ("192.0.2.7", "web")
+    assert first.items[1].username == (await timed.ask(users.show(user="bob"))).username
+    assert [one.session_id for one in theirs.items] == [opened[2]]
+    last = await timed.ask(sessions.list_live(user="ada", limit=1, cursor=theirs.next_cursor))
+    assert [one.session_id for one in last.items] == [opened[0]]
+
+    clock.move(HOUR)
+    assert opened[2] in {one.session_id for one in (await timed.ask(sessions.list_live())).items}, "it can be refreshed"
+    clock.move(8 * HOUR)
+    assert [one.session_id for one in (await timed.ask(sessions.list_live())).items] == [opened[2]]
+
+
 async def test_a_session_of_nobody_is_not_opened(keep: Keep) -> None:
     with pytest.raises(OwnerNotFound):
         await keep.do(sessions.open_session(user="nobody"))

@@ -5,7 +5,7 @@ import asyncpg
 import pytest
 
 from gamekeeper.keep import Keep
-from gamekeeper.modules import characters, sessions, users
+from gamekeeper.modules import characters, sessions, users, worlds
 from tests.crash.raw import raw
 
 Refused = (apsw.ConstraintError, asyncpg.IntegrityConstraintViolationError)
@@ -16,6 +16,7 @@ async def opened(keep: Keep) -> sessions.Opened:
     """A session of Ann, who has a character in each of two worlds."""
     await keep.do(users.create_guest(user="ann"), users.create_guest(user="eve"))
     await keep.do(characters.create(user="ann", character="ash", name="Ash"))
+    await keep.do(worlds.create_world(world="under", name="Under"))
     await keep.do(characters.create(user="ann", character="elm", name="Elm", world_id="under"))
     return await keep.do(sessions.open_session(user="ann"))
 

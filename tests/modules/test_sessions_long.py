@@ -24,14 +24,13 @@ CLIENT = sessions.Client("TUI", "203.0.113.7", None)
 
 
 async def _tokens(_read: Reader, _arguments: object) -> Prepared:
-    return Prepared(found=(sessions.new_token(sessions.SESSION_PREFIX), sessions.new_refresh_token()))
+    return Prepared(found=sessions.new_tokens(long_lived=True))
 
 
 @command(touches=[users.User, sessions.Session, sessions.RefreshToken], prepare=_tokens, module="test_sessions_long")
 def open_long(ctx: Context, *, user: users.UserId) -> sessions.Opened:
     """Open a long-lived session without a password."""
-    token, refresh_token = ctx.found
-    return sessions.open_for(ctx, users.alive(ctx, user), token, CLIENT, refresh_token=refresh_token)
+    return sessions.open_for(ctx, users.alive(ctx, user), ctx.found, CLIENT)
 
 
 @command(touches=[users.User], module="test_sessions_long")

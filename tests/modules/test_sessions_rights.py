@@ -16,27 +16,31 @@ from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import sessions, users
+from gamekeeper.modules import people, sessions, users
 
 PASSWORD = "correct horse battery"
 DAY = 86_400
 CLIENT = sessions.Client("web", "203.0.113.7", "Persephone/1.0")
 
 
-async def _token(_read: Reader, _arguments: object) -> Prepared:
-    return Prepared(found=sessions.new_token(sessions.SESSION_PREFIX))
+async def _tokens(_read: Reader, _arguments: object) -> Prepared:
+    return Prepared(found=sessions.new_tokens())
 
 
-@command(touches=[users.User, sessions.Session], prepare=_token, module="test_sessions_rights")
+async def _long_lived(_read: Reader, _arguments: object) -> Prepared:
+    return Prepared(found=sessions.new_tokens(long_lived=True))
+
+
+@command(touches=[users.User, sessions.Session], prepare=_tokens, module="test_sessions_rights")
 def rotated(ctx: Context, *, user: users.UserId, session_id: Id) -> sessions.Opened:
     """Rotate a session as a command does that gives its user more rights."""
     return sessions.rotate(ctx, users.alive(ctx, user), session_id, ctx.found)
 
 
-@command(touches=[users.User, sessions.Session, sessions.RefreshToken], prepare=_token, module="test_sessions_rights")
+@command(touches=[users.User, sessions.Session, sessions.RefreshToken], prepare=_long_lived, module="test_sessions_rights")
 def open_long(ctx: Context, *, user: users.UserId) -> sessions.Opened:
     """Open a long-lived session."""
-    return sessions.open_for(ctx, users.alive(ctx, user), ctx.found, CLIENT, refresh_token=sessions.new_refresh_token())
+    return sessions.open_for(ctx, users.alive(ctx, user), ctx.found, CLIENT)
 
 
 @command(touches=[sessions.Session], module="test_sessions_rights")
@@ -291,7 +295,7 @@ async def test_nothing_is_left_of_the_sessions_of_who_is_erased(timed: Keep) -> 
     await timed.do(sessions.create_key(user="ada", name="bot", scopes=["*"]))
     await timed.do(users.request_deletion(user="ada", password=PASSWORD))
 
-    await timed.do(users.erase(user="ada", early=True), sessions.forget(user="ada"))
+    await timed.do(people.erase(user="ada", early=True))
 
     for record in (sessions.Session, sessions.RefreshToken, sessions.ApiKey):
         assert await timed.reader.all(record, "ada") == []
@@ -302,7 +306,6 @@ def test_the_declared_access_is_what_the_surfaces_enforce() -> None:
         sessions.refresh: "public",
         sessions.kick: "moderator",
         sessions.rotate_key: "operator",
-        sessions.forget: "operator",
         sessions.forget_ended: "operator",
     }
 

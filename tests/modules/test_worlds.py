@@ -4,7 +4,7 @@ import pytest
 
 from gamekeeper.errors import AlreadyExists, InvalidArgument
 from gamekeeper.keep import Keep
-from gamekeeper.modules import worlds
+from gamekeeper.modules import characters, guests, worlds
 
 
 async def test_a_world_is_made_open_and_found_again(keep: Keep) -> None:
@@ -27,6 +27,20 @@ async def test_worlds_come_in_pages(keep: Keep) -> None:
 
     assert [one.name for one in first.items + second.items] == ["A", "B", "C"]
     assert second.next_cursor is None
+
+
+async def test_nobody_arrives_in_a_world_that_nobody_has_made(keep: Keep) -> None:
+    """The one called `world` is there for games that have no other."""
+    await keep.do(characters.create(character="ash", name="Ash"), guests.create(user="eve", name="Eve"))
+    for world in ("nowhere", "ash", "eve"):
+        for call in (characters.create(name="Bob", world_id=world), guests.create(name="Bob", world_id=world)):
+            with pytest.raises(worlds.WorldNotFound) as refused:
+                await keep.do(call)
+            assert refused.value.facts == {"id": world}
+
+    await keep.do(worlds.create_world(world="nowhere", name="Somewhere"))
+    await keep.do(characters.create(name="Bob", world_id="nowhere"))
+    assert (await keep.do(guests.create(name="Bobby", world_id="nowhere"))).character_id
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "a\n", "x" * 65])

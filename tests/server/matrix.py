@@ -82,9 +82,23 @@ AUTHORITY: Final = {"NOT_AUTHENTICATED", "NOT_ALLOWED", "ROLE_TOO_LOW"}
 """The codes of refusals that say who may do what. Others of status 401 or 403 are an operation's own, as of a wrong password."""
 
 UNLIMITED: Final[Mapping[str, int]] = dict.fromkeys(
-    ("guesses_per_account", "guesses_per_address", "guesses_per_second", "calls_per_second", "calls_burst"), 1_000_000
+    ("guesses_per_account", "guesses_per_address", "guests_per_address", "guesses_per_second", "calls_per_second", "calls_burst"), 1_000_000
 )
 """Settings under which nobody is told to come later, which would say nothing of who may do what."""
+
+PUBLIC: Final[Mapping[str, str]] = {
+    "content.item_definitions": "what items there are is the game's manual, and shown before anybody logs in",
+    "guests.create": "whoever has no account yet must be able to begin to play; few for each network",
+    "sessions.guest_session": "the same for games that make the character later",
+    "sessions.login": "nobody has a token before it; names and passwords are guessed only so often",
+    "sessions.refresh": "the token of the session has run out by then; the refresh token is proof enough",
+    "users.register": "whoever has no account yet must be able to get one; few for each network",
+    "users.reset_password": "who has forgotten the password cannot log in; the token out of the letter is proof enough",
+    "users.verify_email": "the link in the letter is opened in any browser; its token is proof enough",
+    "worlds.list_worlds": "which world to play in is chosen before anybody logs in; it names nobody",
+    "worlds.show": "the same for one of them",
+}
+"""What strangers may call, and why. Another one is refused here until somebody has thought about it."""
 
 FAILS_BY_DESIGN: Final = {"guilds.explode"}
 

@@ -16,6 +16,7 @@ from gamekeeper.modules import moderation, sessions, users
 from gamekeeper.server import app as application
 from gamekeeper.server import authorize, make_app
 from tests.server.conftest import ORIGIN, Caller
+from tests.server.running import Running
 
 PASSWORD = "correct horse battery"
 SPAM = {"reason": "spam", "preset": "hour"}
@@ -81,6 +82,36 @@ async def test_abuse_76_a_ban_on_one_server_is_refused_on_the_other_at_once(
     assert (await mine.ask("users.show", {"user": ada})).status_code == 401
 
 
+async def test_abuse_76_a_ban_in_one_server_process_holds_in_another_within_a_second(keep: Keep, database_url: str) -> None:
+    """Two processes that know of each other only through the database, one of which has the player's rows in its memory."""
+    ada, admin = [(await keep.do(users.create_guest())).user_id for _ in range(2)]
+    await keep.do(users.set_role(user=admin, role="admin"))
+    tokens = [(await keep.do(sessions.open_session(user=one))).token for one in (ada, ada, admin)]
+    key, other = [(await keep.do(sessions.create_key(user=one, name="a bot", scopes=["*"]))).key for one in (ada, admin)]
+    starting = Running(database_url), Running(database_url)
+    with starting[0] as first, starting[1] as second:
+        async with AsyncClient(base_url=first.address) as here, AsyncClient(base_url=second.address) as there:
+            phone, desk, bot = [Caller(there, token, ada) for token in (tokens[0], tokens[1], key)]
+            moderator, onlooker = Caller(here, tokens[2], admin), Caller(there, other, admin)
+            guild = (await phone.do("guilds.found", {"user": ada})).json()["guild_id"]
+            for one in (phone, desk, bot):
+                assert (await one.do("guilds.save", {"guild": guild, "coins": 1})).status_code == 200
+            assert len((await onlooker.ask("sessions.list_sessions", {"user": ada})).json()) == 2
+
+            given = await moderator.do("moderation.ban", {"user": ada, **SPAM})
+            started = time.perf_counter()
+            refused = [await one.do("guilds.save", {"guild": guild, "coins": 1}) for one in (phone, desk, bot)]
+            left = (await onlooker.ask("sessions.list_sessions", {"user": ada})).json()
+            seconds = time.perf_counter() - started
+
+            assert (given.status_code, given.json()["sessions_ended"]) == (200, 2)
+            assert [told(one) for one in refused] == [(401, "NOT_AUTHENTICATED")] * 3
+            assert left == []
+            assert seconds < 1
+            assert (await onlooker.ask("guilds.vault", {"guild": guild})).json()["coins"] == 3
+            assert await entries(keep, guild) == 4
+
+
 async def test_abuse_81_staff_ban_only_whom_they_may(keep: Keep, http: AsyncClient, ada: Caller, anyone: Caller, server: Caller) -> None:
     moderator, admin = await staff(keep, http, "moderator"), await staff(keep, http, "admin")
 
@@ -124,6 +155,10 @@ async def test_abuse_82_and_83_over_the_wire(keep: Keep, http: AsyncClient, ada:
         assert (await http.post("/v1/moderation/ban", content=body.encode(), headers=headers)).status_code in (400, 422)
     clicks = [await moderator.do("moderation.ban", {"user": ada.user, **SPAM}, idempotency_key="double-click") for _ in range(2)]
 
+    # Of a note, its text says why; whoever throws somebody out says it beside the command.
+    noted = await moderator.do("moderation.add_note", {"user": ada.user, "text": "asked to stop"})
+    kicks = [await moderator.do("sessions.kick", {"user": ada.user}, **more) for more in ({}, {"x_reason": "shouting"})]
+    assert (noted.status_code, told(kicks[0]), kicks[1].status_code) == (200, (400, "REASON_REQUIRED"), 200)
     assert clicks[0].json() == clicks[1].json()
     assert len((await moderator.ask("moderation.bans_of", {"user": ada.user})).json()) == 1
 

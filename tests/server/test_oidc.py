@@ -117,9 +117,9 @@ async def opened(url: str, issuer: LocalIssuer, clock: ManualClock, **words: Any
 
 
 @pytest.fixture
-async def keep(tmp_path: Path, issuer: LocalIssuer, clock: ManualClock) -> AsyncIterator[Keep]:
+async def keep(sqlite_url: str, issuer: LocalIssuer, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep on SQLite: what is tested here happens before the database."""
-    async with opened(f"sqlite:///{tmp_path}/world.db", issuer, clock) as keep:
+    async with opened(sqlite_url, issuer, clock) as keep:
         yield keep
 
 
@@ -160,13 +160,14 @@ def code_of(answer: Response) -> str:
 async def test_a_new_user_and_then_a_known_one_get_a_session(database_url: str, issuer: LocalIssuer, clock: ManualClock) -> None:
     issuer.claims = {"name": "Ada Reed", "email": "ada@example.com", "email_verified": True, "picture": "https://example.com/a.png"}
     async with opened(database_url, issuer, clock) as keep, browsing(keep) as browser, browsing(keep) as another:
-        first = await browser.login(client_type="web")
+        first = await browser.login(client_type="web", long_lived="true")
         second = await another.login()
 
         assert (first.status_code, second.status_code) == (200, 200), first.text
         assert first.headers["cache-control"] == "no-store"
         assert (first.json()["is_new"], second.json()["is_new"]) == (True, False)
         assert first.json()["user_id"] == second.json()["user_id"]
+        assert (first.json()["refresh_token"][:4], second.json()["refresh_token"]) == ("gkr_", None)
         session = await keep.ask(sessions.by_token(token=first.json()["token"]))
         assert session is not None
         assert (session.user_id, session.client_type) == (first.json()["user_id"], "web")
@@ -209,8 +210,9 @@ async def test_an_app_gets_its_code_at_an_allowed_address_and_redeems_it_by_its_
     assert REDEEM not in str(returned.headers.get_list("set-cookie"))
     async with browsing(keep) as app:
         wrong = await app.http.post("/v1/oidc/redeem", json={"code": code, "verifier": "guess"})
-        right = await app.http.post("/v1/oidc/redeem", json={"code": code, "verifier": VERIFIER})
-    assert (code_of(wrong), right.status_code) == ("SIGN_IN_CODE_INVALID", 200)
+        right = await app.http.post("/v1/oidc/redeem", json={"code": code, "verifier": VERIFIER, "long_lived": True})
+        refreshed = await app.http.post("/v1/sessions/refresh", json={"refresh_token": right.json()["refresh_token"]})
+    assert (code_of(wrong), right.status_code, refreshed.status_code) == ("SIGN_IN_CODE_INVALID", 200, 200)
 
 
 async def test_odd_cookies_of_others_are_in_nobodys_way(browser: Browser) -> None:
@@ -488,9 +490,22 @@ async def test_other_paths_methods_and_arguments_are_refused(browser: Browser) -
     assert code_of(await browser.http.post("/v1/oidc/redeem", content=b"code=1")) == "UNSUPPORTED_MEDIA_TYPE"
 
 
-async def test_the_cookie_of_a_server_on_the_internet_is_its_own(tmp_path: Path, issuer: LocalIssuer, clock: ManualClock) -> None:
-    url = f"sqlite:///{tmp_path}/world.db"
-    async with opened(url, issuer, clock, public_url="https://game.example/api/") as keep, browsing(keep) as browser:
+async def test_each_step_of_a_login_has_a_limit_for_a_network(sqlite_url: str, issuer: LocalIssuer, clock: ManualClock) -> None:
+    async with opened(sqlite_url, issuer, clock, sign_ins_per_address=3) as keep, browsing(keep) as browser:
+        for path in ("local/start", "local/callback"):
+            answers = [await browser.http.get(f"/v1/oidc/{path}") for _ in range(4)]
+            assert [one.status_code == 429 for one in answers] == [False, False, False, True]
+            assert (code_of(answers[-1]), answers[-1].headers["retry-after"]) == ("TOO_MANY_REQUESTS", "1201")
+        redeemed = [await browser.http.post("/v1/oidc/redeem", json={"code": "x", "verifier": "y"}) for _ in range(4)]
+        assert [code_of(one) for one in redeemed] == ["SIGN_IN_CODE_INVALID"] * 3 + ["TOO_MANY_REQUESTS"]
+        assert issuer.hits["/.well-known/openid-configuration"] == 1
+        refused = (await browser.http.get("/metrics")).text
+        assert 'gamekeeper_rate_limited_total{class="sign_in"} 3.0' in refused
+        assert (await browser.http.get("/v1/oidc/unknown/start")).status_code == 404
+
+
+async def test_the_cookie_of_a_server_on_the_internet_is_its_own(sqlite_url: str, issuer: LocalIssuer, clock: ManualClock) -> None:
+    async with opened(sqlite_url, issuer, clock, public_url="https://game.example/api/") as keep, browsing(keep) as browser:
         began = await browser.http.get("https://game.example/v1/oidc/local/start")
 
     cookie = began.headers["set-cookie"]

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +18,9 @@ REQUIRED = {"type", "title", "status", "detail", "instance", "code", "retryable"
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def database_url(sqlite_url: str) -> str:
     """One database will do: nothing here depends on which."""
-    return f"sqlite:///{tmp_path}/world.db"
+    return sqlite_url
 
 
 def check(answer: Response, status: int, code: str) -> dict[str, Any]:
@@ -48,7 +47,7 @@ def test_every_error_is_a_problem_with_a_fitting_status() -> None:
         assert 400 <= status <= 599
         assert dict(headers)[b"content-type"] == b"application/problem+json"
         assert f'"code":"{kind.code}"'.encode() in body
-        assert (b"retry-after" in dict(headers)) == (kind.kind in (Kind.BUSY, Kind.UNAVAILABLE))
+        assert (b"retry-after" in dict(headers)) == (kind.kind in (Kind.BUSY, Kind.TOO_OFTEN, Kind.UNAVAILABLE))
 
 
 def test_a_fact_hides_no_member_and_a_strange_one_is_left_out() -> None:

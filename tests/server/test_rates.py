@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from httpx2 import AsyncClient
 from msgspec import Struct
 from starlette.types import ASGIApp, Message
 
-from gamekeeper.config import settings_from
+from gamekeeper.config import load_settings, settings_from
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.keep import Keep, open_keep
 from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.kernel.commands import COMMANDS
 from gamekeeper.kernel.store.base import OutcomeUnknown, TryAgain, Unreachable
+from gamekeeper.kernel.store.redis_buckets import RedisBuckets
 from gamekeeper.modules import sessions, users
 from gamekeeper.modules.users import passwords
 from gamekeeper.server import OPERATOR_SCOPE, Rates, Server, make_app, make_server
@@ -197,6 +199,10 @@ async def test_500_guesses_gain_nothing_when_redis_is_killed_in_the_middle(
 async def test_redis_spares_the_database_what_is_refused(
     world: Game, database_url: str, redis_server: TemporaryRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A machine that has much else to do is no Redis that is away.
+    words = RedisBuckets.__init__.__kwdefaults__
+    assert words is not None
+    monkeypatch.setitem(words, "timeout_seconds", 30.0)
     with TemporaryRedis() as redis:
         async with opened(database_url, world.clock, redis_url=redis.url()) as first:
             for number in range(10):
@@ -240,7 +246,7 @@ async def test_who_shares_the_victim_s_network_gets_ten_guesses_more_and_no_othe
     assert len(checked) == 10 + 9, "the first login was a stranger's"
 
 
-async def test_strangers_together_use_up_what_is_there_for_strangers_only(database_url: str) -> None:
+async def test_abuse_71_strangers_together_use_up_what_is_there_for_strangers_only(database_url: str) -> None:
     async with opened(database_url, guesses_per_second=2) as world:
         await world.keep.do(users.register(username=NAME, password=PASSWORD))
         await login(world.app, password=PASSWORD, address=HOME)
@@ -402,12 +408,60 @@ async def test_what_differs_from_other_guesses(world: Game) -> None:
     ]
 
     assert Counter(one.code for one in made) == {"ok": 50, "TOO_MANY_REQUESTS": 10}
-    guests = [await post(world.app, "/v1/sessions/guest_session", {}) for _ in range(110)]
-    assert Counter(one.code for one in guests) == {"ok": 100, "TOO_MANY_REQUESTS": 10}, "each command has buckets of its own"
-    session = guests[0].body
+    session = (await post(world.app, "/v1/sessions/guest_session", {})).body
     wrong = {"user": session["user_id"], "old_password": "x", "new_password": PASSWORD}
     changes = [await post(world.app, "/v1/users/change_password", wrong, token=session["token"], address=elsewhere(n)) for n in range(15)]
     assert [one.status for one in changes] == [changes[0].status] * 10 + [429] * 5
+
+
+async def test_abuse_21_one_network_makes_thirty_guests_an_hour_whichever_way(world: Game) -> None:
+    made = []
+    for number in range(20):
+        address, name = f"192.0.2.{number}", f"Ada {'abcde'[number % 5]}{'abcd'[number // 5]}"
+        made.append(await post(world.app, "/v1/sessions/guest_session", {}, address=address))
+        made.append(await post(world.app, "/v1/guests/create", {"name": name}, address=address))
+
+    assert [one.code for one in made] == ["ok"] * 30 + ["TOO_MANY_REQUESTS"] * 10
+    assert (await post(world.app, "/v1/sessions/guest_session", {}, address=AWAY)).code == "ok"
+    world.clock.move(120)
+    assert (await post(world.app, "/v1/sessions/guest_session", {})).code == "ok"
+    assert world.rates.refused["guests"] == 10
+
+
+async def refresh(world: Game, token: str) -> Answer:
+    """Refresh at home."""
+    return await post(world.app, "/v1/sessions/refresh", {"refresh_token": token})
+
+
+@on_sqlite
+async def test_players_who_share_an_address_refresh_as_they_like(world: Game) -> None:
+    tokens = [(await world.keep.do(sessions.open_session(user=world.user, long_lived=True))).refresh_token or "" for _ in range(20)]
+
+    for _ in range(8):
+        answers = [await refresh(world, one) for one in tokens]
+        assert Counter(one.code for one in answers) == {"ok": 20}
+        tokens = [one.body["refresh_token"] for one in answers]
+        world.clock.move(30)
+
+
+@on_sqlite
+async def test_abuse_72_refresh_tokens_worth_nothing_shut_out_nobody_who_was_here(world: Game, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, other = [(await world.keep.do(sessions.open_session(user=world.user, long_lived=True))).refresh_token or "" for _ in range(2)]
+    mine = (await refresh(world, mine)).body["refresh_token"]
+    codes = Counter([(await refresh(world, f"gkr_{n}.x")).code for n in range(120)])
+
+    assert codes == {"REFRESH_TOKEN_INVALID": 100, "TOO_MANY_REQUESTS": 20}
+    told = await refresh(world, other)
+    assert (told.status, told.headers["retry-after"]) == (429, "37")
+    assert (await post(world.app, "/v1/sessions/refresh", {"refresh_token": other}, address=AWAY)).code == "ok"
+    again = await refresh(world, mine)
+    assert again.code == "ok"
+    # A copy that was used before ends the session; from then on it is one of those that are worth nothing.
+    world.clock.move(20)
+    copies = [await refresh(world, mine.partition(".")[0] + ".old") for _ in range(3)]
+    assert [one.body.get("reused", one.code) for one in copies] == [True, "REFRESH_TOKEN_INVALID", "TOO_MANY_REQUESTS"]
+    world.clock.move(36)
+    assert (await refresh(world, "gkr_y.x")).code == "REFRESH_TOKEN_INVALID"
 
 
 def test_every_command_for_everybody_is_one_of_guessing() -> None:
@@ -459,7 +513,8 @@ async def test_abuse_100_the_metrics_count_refusals_by_class_alone(world: Game) 
     text = (await post(world.app, "/metrics", None, method="GET")).body.decode()
 
     counted = [line for line in text.splitlines() if line.startswith("gamekeeper_rate_limited_total")]
-    assert counted == ['gamekeeper_rate_limited_total{class="login"} 5.0', 'gamekeeper_rate_limited_total{class="general"} 1.0']
+    expected = {"login": 5, "guests": 0, "sign_in": 0, "refresh": 0, "general": 1}
+    assert counted == [f'gamekeeper_rate_limited_total{{class="{name}"}} {count}.0' for name, count in expected.items()]
     assert NAME not in text
     assert AWAY not in text
 
@@ -489,13 +544,13 @@ async def forwarded(server: Server, *hops: str, times: int = 1) -> list[int]:
 
 @on_sqlite
 async def test_abuse_80_nobody_but_a_trusted_proxy_says_where_a_request_came_from(database_url: str) -> None:
-    async with serving(database_url, guesses_per_address=3) as server:
+    async with serving(database_url, guests_per_address=3) as server:
         assert [await forwarded(server, elsewhere(n)) for n in range(5)] == [[200]] * 3 + [[429]] * 2
 
 
 @on_sqlite
 async def test_abuse_80_what_stands_left_of_the_last_stranger_is_not_believed(database_url: str) -> None:
-    async with serving(database_url, guesses_per_address=3, trusted_proxies=["127.0.0.0/8", "10.9.0.0/16"]) as server:
+    async with serving(database_url, guests_per_address=3, trusted_proxies=["127.0.0.0/8", "10.9.0.0/16"]) as server:
         spoofed = [await forwarded(server, f"{elsewhere(n)}, {AWAY}") for n in range(4)]
         in_two = [await forwarded(server, elsewhere(n), f"{HOME}, 10.9.1.1") for n in range(4)]
         trusted = [await forwarded(server, "198.51.100.1, 10.9.3.3", "10.9.200.7", times=4)]
@@ -517,3 +572,42 @@ def test_a_proxy_is_a_network_or_an_address(given: str) -> None:
 def test_the_settings_hide_where_redis_is_from_modules() -> None:
     hidden = settings_from({"redis_url": "redis://:password@redis.example"}).without_secrets()
     assert hidden.redis_url is None
+
+
+# What an operator sets
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("guesses_per_address", 0),
+        ("guests_per_address", -1),
+        ("sign_ins_per_address", "many"),
+        ("refresh_failures_per_address", 1.5),
+        ("max_requests", 10**9),
+        ("request_seconds", "nan"),
+        ("checkpoint_seconds", float("inf")),
+        ("keep_alive_seconds", None),
+        ("guesses_per_adress", 5),
+    ],
+)
+def test_a_setting_that_is_nonsense_is_named(name: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        settings_from({name: value})
+    assert (refused.value.path, refused.value.code) == (f"/{name}", "INVALID_ARGUMENT")
+    assert refused.value.problem
+    if isinstance(value, str):
+        with pytest.raises(InvalidArgument, match=f"/{name}"):
+            load_settings(tmp_path / "none.toml", environment={f"GAMEKEEPER_{name.upper()}": value})
+
+
+@on_sqlite
+async def test_the_bounds_that_an_operator_sets_hold(database_url: str) -> None:
+    async with opened(database_url, max_requests=1, guests_per_address=1) as world:
+        answers = await asyncio.gather(*(post(world.app, "/v1/sessions/guest_session", {}, address=elsewhere(n)) for n in range(5)))
+        assert Counter(one.code for one in answers) == {"ok": 1, "BUSY": 4}
+        first = (
+            (await post(world.app, "/v1/sessions/guest_session", {})).code,
+            (await post(world.app, "/v1/sessions/guest_session", {})).code,
+        )
+        assert first == ("ok", "TOO_MANY_REQUESTS")

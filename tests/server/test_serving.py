@@ -25,9 +25,10 @@ from tests.server.running import Running
 FAST = {"head_seconds": 0.5, "keep_alive_seconds": 1, "graceful_seconds": 5}
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Running]:
-    with Running(f"sqlite:///{tmp_path}/world.db", limits=FAST) as running:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One server for all who only knock, however rudely: after each of them the next one must be served."""
+    with Running(f"sqlite:///{tmp_path_factory.mktemp('serving')}/world.db", limits=FAST) as running:
         yield running
 
 
@@ -76,8 +77,9 @@ async def test_what_was_answered_is_kept_through_sigterm(database_url: str) -> N
         assert done <= vault.coins <= done + 8
 
 
-async def test_sigint_ends_it_too(server: Running) -> None:
-    status, _, err = server.stop(signal.SIGINT)
+async def test_sigint_ends_it_too(sqlite_url: str) -> None:
+    with Running(sqlite_url) as server:
+        status, _, err = server.stop(signal.SIGINT)
 
     assert status in (130, -signal.SIGINT)
     assert "KeyboardInterrupt" in err

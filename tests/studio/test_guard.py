@@ -14,12 +14,13 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import Message
 
 import gamekeeper
 from gamekeeper.keep import Keep
 from gamekeeper.kernel import history
 from gamekeeper.kernel.clock import ManualClock
-from gamekeeper.modules import characters, content, items, trades
+from gamekeeper.modules import characters, chat, content, items, moderation, sessions, trades, users, worlds
 from gamekeeper.studio import make_login_link, make_studio, sign_login_link
 
 BASE = "http://127.0.0.1:8420"
@@ -58,11 +59,11 @@ class Door(Struct):
 
 
 @pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[Door]:
+async def door(sqlite_url: str, tmp_path: Path) -> AsyncIterator[Door]:
     """A small keep on SQLite, its Studio mounted at /studio, and a client."""
     clock = ManualClock()
     path = tmp_path / "world.db"
-    async with gamekeeper.open(f"sqlite:///{path}", create=True, clock=clock) as keep:
+    async with gamekeeper.open(sqlite_url, clock=clock) as keep:
         pack = content.read_pack(Path(content.__file__).parent / "starter")
         await keep.do(content.load_pack(pack=pack))
         ada = (await keep.do(characters.create(name="Ada"))).character_id
@@ -150,7 +151,7 @@ async def test_logging_out_ends_the_session_everywhere(door: Door) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:8420", "", "127.0.0.2", "[::2]", "0"])
-async def test_a_foreign_host_is_told_nothing(door: Door, host: str) -> None:
+async def test_abuse_84_a_foreign_host_is_told_nothing(door: Door, host: str) -> None:
     await door.log_in()
     for path in ("/", "/login", "/static/studio.css"):
         answer = await door.http.get(STUDIO + path, headers={"host": host})
@@ -175,7 +176,7 @@ async def test_loopback_and_configured_hosts_are_served(door: Door, host: str) -
         {"origin": "null", "sec-fetch-site": "cross-site"},
     ],
 )
-async def test_a_form_of_another_site_changes_nothing(door: Door, headers: dict[str, str]) -> None:
+async def test_abuse_84_a_form_of_another_site_changes_nothing(door: Door, headers: dict[str, str]) -> None:
     token = await door.log_in()
     answer = await door.rename(token, headers={"content-type": FORM["content-type"], **headers})
     assert answer.status_code == 403
@@ -183,17 +184,53 @@ async def test_a_form_of_another_site_changes_nothing(door: Door, headers: dict[
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "ä"])
-async def test_a_form_without_the_sessions_token_changes_nothing(door: Door, token: str | None) -> None:
+async def test_abuse_84_a_form_without_the_sessions_token_changes_nothing(door: Door, token: str | None) -> None:
     await door.log_in()
     assert (await door.rename(token)).status_code == 403
     assert await door.name() == "Ada"
 
 
-async def test_the_token_of_another_session_changes_nothing(door: Door) -> None:
+async def test_abuse_84_the_token_of_another_session_changes_nothing(door: Door) -> None:
     other = await door.log_in()
     await door.log_in()
     assert (await door.rename(other)).status_code == 403
     assert await door.name() == "Ada"
+
+
+async def test_abuse_84_a_websocket_is_closed_whoever_opens_it(door: Door) -> None:
+    await door.log_in()
+    cookie = f"gamekeeper_studio={door.http.cookies['gamekeeper_studio']}"
+    for origin in (b"https://evil.example", b"null", BASE.encode()):
+        headers = [(b"host", b"127.0.0.1:8420"), (b"origin", origin), (b"cookie", cookie.encode())]
+        sent: list[Message] = []
+
+        async def send(message: Message, to: list[Message] = sent) -> None:
+            to.append(message)
+
+        async def receive() -> Message:
+            return {"type": "websocket.connect"}
+
+        scope = {"type": "websocket", "path": f"/characters/{door.ada}/rename", "headers": headers, "query_string": b"", "root_path": ""}
+        await door.app(scope, receive, send)
+        assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+async def test_abuse_84_the_forms_that_act_on_people_are_guarded_too(door: Door) -> None:
+    token = await door.log_in()
+    user = (await door.keep.do(users.create_guest())).user_id
+    form = {"length": "permanent", "until": "", "reason": "because", "confirm": "yes", "csrf": token}
+    foreign = {**FORM, "origin": "https://evil.example", "sec-fetch-site": "cross-site"}
+    address = f"{STUDIO}/users/{user}/ban"
+
+    assert (await door.http.post(address, content=urlencode(form), headers=foreign)).status_code == 403
+    assert (await door.http.post(address, content=urlencode({**form, "csrf": "0" * 64}), headers=FORM)).status_code == 403
+    assert (await door.http.post(address, content=urlencode(form), headers={**FORM, "host": "evil.example"})).status_code == 421
+    assert (await door.http.get(address, params=form)).status_code == 405
+    bans = await door.keep.ask(moderation.bans_of(user=user))
+    assert bans == []
+    assert (await door.http.post(address, content=urlencode(form), headers=FORM)).status_code == 303
+    bans = await door.keep.ask(moderation.bans_of(user=user))
+    assert [one.expires_at for one in bans] == [None]
 
 
 async def test_the_token_may_stand_in_a_header(door: Door) -> None:
@@ -260,6 +297,9 @@ async def test_only_listed_files_are_given_out(door: Door, path: str) -> None:
 async def test_odd_words_in_an_address_break_nothing(door: Door, word: str) -> None:
     await door.log_in()
     places = [("/characters", "q"), ("/items", "q"), ("/find", "q"), ("/trades", "character"), ("/economy", "item"), ("/journal", "cursor")]
+    places += [("/sessions", "user"), ("/sessions", "cursor"), ("/moderation", "state"), ("/moderation/ban", "user")]
+    places += [("/moderation/notes", "user"), *(("/moderation/activity", name) for name in ("user", "event", "since", "until"))]
+    places += [*(("/chat", name) for name in ("world", "room", "channel", "author", "cursor")), ("/chat/message?world=world", "id")]
     for path, name in places:
         answer = await door.http.get(STUDIO + path, params={name: word}, follow_redirects=True)
         assert answer.status_code in (200, 400, 404)
@@ -277,6 +317,8 @@ async def test_an_item_that_was_duplicated_raises_the_alarm(door: Door) -> None:
 
 async def test_a_page_asks_the_database_a_handful_of_times(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     await door.log_in()
+    user = (await door.keep.do(users.create_guest())).user_id
+    await door.keep.do(sessions.open_session(user=user))
     asked: list[str] = []
     load, fetch = door.keep.store.load, door.keep.store.fetch
 
@@ -290,7 +332,23 @@ async def test_a_page_asks_the_database_a_handful_of_times(door: Door, monkeypat
 
     monkeypatch.setattr(door.keep.store, "load", counted_load)
     monkeypatch.setattr(door.keep.store, "fetch", counted_fetch)
-    for path, most in ((f"/characters/{door.ada}", 5), ("/characters", 3), ("/trades", 3), ("/journal", 3), ("/live", 4), ("/items", 4)):
+    people = (
+        (f"/users/{user}", 8),
+        ("/sessions", 2),
+        ("/moderation", 2),
+        ("/moderation/notes", 2),
+        ("/moderation/activity", 2),
+        ("/chat", 4),
+    )
+    for path, most in (
+        (f"/characters/{door.ada}", 5),
+        ("/characters", 3),
+        ("/trades", 3),
+        ("/journal", 3),
+        ("/live", 4),
+        ("/items", 4),
+        *people,
+    ):
         asked.clear()
         assert (await door.http.get(STUDIO + path)).status_code == 200
         assert len(asked) <= most, (path, asked)
@@ -304,6 +362,11 @@ async def test_every_room_opens_on_both_databases(keep: Keep) -> None:
     await keep.do(items.grant(holder=ada, item="coins", quantity=5, source="loot", container="pouch"))
     hammer = (await keep.do(items.grant(holder=ada, item="wheelwrights_hammer", quantity=1, source="boss"))).item_uids[0]
     trade = (await keep.do(trades.request(initiator=ada, receiver=bob))).trade_id
+    user = (await keep.do(users.create_guest())).user_id
+    await keep.do(moderation.ban(user=user, reason="because", preset="day"), moderation.add_note(user=user, text="a note"))
+    await keep.do(sessions.open_session(user=(await keep.do(users.create_guest())).user_id))
+    await keep.do(worlds.create_world(world="world", name="World"))
+    said = (await keep.do(chat.say(character=ada, message="hello"))).message_id
     newest = (await keep.ask(history.newest(limit=1))).items[0].command_id
     app = make_studio(keep)
     async with AsyncClient(transport=ASGITransport(app), base_url=BASE) as http:
@@ -314,6 +377,16 @@ async def test_every_room_opens_on_both_databases(keep: Keep) -> None:
             "/characters?q=a",
             f"/characters/{ada}",
             f"/characters/{ada}?command=items.grant",
+            f"/users/{user}",
+            "/sessions",
+            f"/sessions?user={user}",
+            *(f"/moderation?state={state}" for state in ("in_force", "past", "all")),
+            "/moderation/notes",
+            f"/moderation/notes?user={user}",
+            f"/moderation/activity?user={user}&event=USER_BANNED&since=2020-01-01&until=2999-01-01",
+            "/chat?room=spawn&channel=say",
+            "/chat?author=Ada",
+            f"/chat/world/{said}",
             "/owners/content",
             "/items?q=coin",
             "/items/coins?holders=1",

@@ -17,6 +17,8 @@ async def test_no_text_of_a_player_runs_anywhere(studio: Open, browser: Browser)
     world = studio.world
     page_of = await studio.keep.ask(history.timeline(owner=world.mallory, limit=60))
     paths = [f"/characters/{world.mallory}", "/journal", "/", "/trades", "/items", "/items/candlecap?holders=1", "/economy"]
+    paths += ["/sessions", "/moderation?state=all", "/moderation/notes", "/moderation/activity", "/chat", f"/chat/world/{world.said}"]
+    paths += [f"/users/{world.user}", f"/users/{world.troll}"]
     paths += [f"/journal/{entry.command_id}" for entry in page_of.items]
     paths += [f"/trades/{entry.arguments['trade']}" for entry in page_of.items if entry.command == "trades.offer"]
     async with at_work(studio, browser) as operator:

@@ -22,6 +22,19 @@ ROOMS = {
     "a hostile character": "/characters/{mallory}",
     "users": "/users",
     "a user": "/users/{user}",
+    "a user with a form that is filled in": "/users/{user}?form=kick&session_id=all&back=sessions",
+    "a banned user": "/users/{troll}?form=ban",
+    "a user who leaves": "/users/{leaving}?form=erase",
+    "sessions": "/sessions",
+    "sessions of one": "/sessions?user=Rowan",
+    "sessions of nobody": "/sessions?user=nobody_of_this_name",
+    "bans": "/moderation?state=all",
+    "notes": "/moderation/notes",
+    "activity": "/moderation/activity",
+    "chat": "/chat",
+    "chat of nobody": "/chat?author=nobody",
+    "a message": "/chat/world/{said}",
+    "a whisper": "/chat/world/{whispered}",
     "an owner without a room": "/owners/{user}",
     "a world": "/owners/world",
     "items": "/items",
@@ -72,7 +85,7 @@ CONTRASTS = """
 """
 
 NAMELESS = """
-() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, summary")]
+() => [...document.querySelectorAll("a, button, input:not([type=hidden]), select, textarea, summary")]
   .filter((node) => node.checkVisibility())
   .filter((node) => !(node.textContent.trim() || node.getAttribute("aria-label") || node.title || (node.labels && node.labels.length)))
   .map((node) => node.outerHTML)
@@ -263,7 +276,18 @@ async def test_lists_go_on_page_by_page_without_a_script(studio: Open, browser: 
 
 
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/characters/nobody", "/trades/none", "/items/nothing", "/journal/none", "/pieces/none", "/owners/x"]
+    "path",
+    [
+        "/nowhere",
+        "/characters/nobody",
+        "/trades/none",
+        "/items/nothing",
+        "/journal/none",
+        "/pieces/none",
+        "/owners/x",
+        "/users/x",
+        "/chat/world/x",
+    ],
 )
 async def test_what_is_not_there_says_so(studio: Open, browser: Browser, path: str) -> None:
     async with at_work(studio, browser) as operator:

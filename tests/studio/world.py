@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
-from gamekeeper.modules import characters, content, items, trades, users, worlds
+from gamekeeper.modules import characters, chat, content, items, moderation, sessions, trades, users, worlds
 
 DAY_SECONDS = 86_400.0
 
@@ -55,6 +55,14 @@ class World(Struct):
     """a completed trade"""
     offered: str
     """an open one"""
+    troll: str
+    """a user who is banned, with a long name and a note of staff"""
+    leaving: str
+    """a guest who wants to be forgotten"""
+    said: str
+    """a message"""
+    whispered: str
+    """a whisper"""
 
 
 async def seed(keep: Keep, clock: ManualClock) -> World:
@@ -89,8 +97,46 @@ async def seed(keep: Keep, clock: ManualClock) -> World:
     await keep.do(trades.respond(character=ada, trade=offered, accept=True))
     await keep.do(trades.offer(character=bob, trade=offered, items=[trades.OfferedItem(1, 1)]))
     clock.move(95)
+    troll, leaving = await _people(keep, clock, user, ada)
+    said, whispered = await _talk(keep, clock, ada, bob, mallory)
     await keep.do(characters.move_to(character=ada, room_id="mill/upper", x=12.5, y=1.0, z=-7.25))
-    return World(ada=ada, bob=bob, gone=gone, mallory=mallory, user=user, hammer=hammer, traded=traded, offered=offered)
+    return World(ada, bob, gone, mallory, user, hammer, traded, offered, troll, leaving, said, whispered)
+
+
+async def _people(keep: Keep, clock: ManualClock, user: str, ada: str) -> tuple[str, str]:
+    """Sessions, bans and notes, and somebody who leaves."""
+    troll = (await keep.do(users.register(username="Wolfeschlegelsteinhausenbergerdo", password="correct horse battery"))).user_id
+    leaving = (await keep.do(users.create_guest())).user_id
+    await keep.do(moderation.ban(user=user, reason="a mistake", preset="day"), actor="operator:tess")
+    await keep.do(moderation.unban(user=user, reason="it was somebody else"), actor="operator:otto")
+    await keep.do(sessions.open_session(user=leaving, client_type="unity", ip_address="2001:db8:85a3:8d3:1319:8a2e:370:7348"))
+    opened = await keep.do(sessions.open_session(user=user, client_type="web", ip_address="192.0.2.77", user_agent=PAYLOADS[3]))
+    await keep.do(characters.select(user=user, session_id=opened.session_id, character=ada))
+    await keep.do(sessions.open_session(user=user, client_type="launcher", ip_address=PAYLOADS[3], long_lived=True))
+    clock.move(4000)
+    await keep.do(moderation.ban(user=troll, reason=PAYLOADS[0], preset="hour"), actor="operator:tess")
+    clock.move(4000)
+    why = "sold gold in the market, again and again, in spite of two warnings by two moderators"
+    await keep.do(moderation.ban(user=troll, reason=why, preset="permanent"), actor="operator:tess")
+    await keep.do(moderation.add_note(user=troll, text="\n".join(PAYLOADS[:-1])), actor="operator:tess")
+    await keep.do(moderation.add_note(user=troll, text="Says that a brother did it.\n\nThe brother says so too."), actor="operator:otto")
+    await keep.do(users.request_deletion(user=leaving))
+    return troll, leaving
+
+
+async def _talk(keep: Keep, clock: ManualClock, ada: str, bob: str, mallory: str) -> tuple[str, str]:
+    """Something of everything that is said."""
+    for payload in PAYLOADS[:-1]:
+        clock.move(3)
+        await keep.do(chat.say(character=mallory, message=payload))
+    await keep.do(chat.yell(character=bob, message="Market day at the mill!"))
+    said = (
+        await keep.do(chat.say(character=ada, message="Who left the sluice open? " + "The whole lower floor is under water. " * 6))
+    ).message_id
+    await keep.do(chat.say(character=bob, message="W" * 200))
+    whispered = (await keep.do(chat.whisper(character=bob, recipient=ada, message="It was me."))).message_id
+    await keep.do(chat.whisper(character=ada, recipient=bob, message="I knew it."))
+    return said, whispered
 
 
 async def _character(keep: Keep, name: str, user: str | None) -> str:

@@ -124,7 +124,8 @@ class WriteSet(Struct):
     """id, kind, version, head, journal sequence, data key"""
     deletes: dict[type[Record], list[tuple[Any, ...]]] = {}
     upserts: dict[type[Record], list[Record]] = {}
-    appends: dict[type[Record], list[Record]] = {}
+    inserts: dict[type[Record], list[Record]] = {}
+    """rows that must be new: those of append-only tables, and those that a command adds without having looked for them"""
     journal: list[Entry] = []
     answers: list[Answer] = []
     claims: list[tuple[str, str, str, int]] = []
@@ -143,7 +144,7 @@ class WriteSet(Struct):
             or self.new_roots
             or self.deletes
             or self.upserts
-            or self.appends
+            or self.inserts
             or self.journal
             or self.answers
             or self.claims

@@ -197,7 +197,7 @@ def parts_of(writes: WriteSet) -> list[tuple[Part, Rows]]:
     parts: list[tuple[Part, Rows]] = [(_GUARDS, list(map(astuple, writes.guards)))]
     for record, keys in writes.deletes.items():
         parts.append((_record_part("delete", record), keys))
-    for verb, table in (("upsert", writes.upserts), ("append", writes.appends)):
+    for verb, table in (("upsert", writes.upserts), ("insert", writes.inserts)):
         for record, rows in table.items():
             parts.append((_record_part(verb, record), list(map(shape(record).row_of, rows))))
     kernel: list[tuple[str, Rows]] = [
@@ -326,7 +326,7 @@ def _record_text(part: Part, made: Shape, source: str, ok: str, earlier: list[Pa
     # A row that is deleted and written again must be gone first.
     after = _after(earlier, "delete", made.record)
     insert = f'INSERT INTO "{name}" ({_names(made.names)}) SELECT {part.values()} FROM {source} WHERE {ok}{after}'
-    if part.verb == "append":
+    if part.verb == "insert":
         return insert
     rest = [one for one in made.names if one not in made.key_names]
     changes = ", ".join(f'"{one}" = excluded."{one}"' for one in rest)

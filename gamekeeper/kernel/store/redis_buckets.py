@@ -54,8 +54,9 @@ return {ok, unpack(answer)}
 class RedisBuckets:
     """Buckets behind one URL, shared by all processes that name it."""
 
-    def __init__(self, url: str, clock: Clock) -> None:
-        words: dict[str, Any] = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+    def __init__(self, url: str, clock: Clock, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._timeout_seconds = timeout_seconds
+        words: dict[str, Any] = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
         try:
             self._redis = Redis.from_url(url, retry=Retry(NoBackoff(), 0), decode_responses=False, **words)
         except ValueError:
@@ -75,7 +76,7 @@ class RedisBuckets:
             return None
         numbers = [number for one in buckets for number in (one.token_us, one.full_us)]
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(self._timeout_seconds):
                 ok, *full_at = await self._take(keys=[_PREFIX + one.key for one in buckets], args=[now_us, DRIFT_US, *numbers])
             answer = Taken(ok == 1, {one.key: int(at) for one, at in zip(buckets, full_at, strict=True)})
         except (RedisError, OSError, TimeoutError, ValueError, TypeError) as error:

@@ -89,6 +89,15 @@ journal = Table(
     Column("hash", LargeBinary, nullable=False),
     PrimaryKeyConstraint("owner_id", "seq", name="pk_journal"),
     Index("ix_journal_command_id", "command_id"),
+    # What kind of thing happened when, to anybody: each command is in it once, by the entry of its origin.
+    Index(
+        "ix_journal_command_at",
+        "command",
+        "at",
+        "command_id",
+        sqlite_where=text("owner_id = origin_id"),
+        postgresql_where=text("owner_id = origin_id"),
+    ),
     sqlite_strict=True,
 )
 

@@ -85,7 +85,7 @@ def write_all(connection: apsw.Connection, writes: WriteSet) -> None:
         many(_delete(record), keys)
     for record, rows in writes.upserts.items():
         many(_upsert(record), map(shape(record).row_of, rows))
-    for record, rows in writes.appends.items():
+    for record, rows in writes.inserts.items():
         many(_insert(record), map(shape(record).row_of, rows))
     if writes.new_roots:
         many(

@@ -1,6 +1,6 @@
 """Accounts: which accounts at other providers a user may log in with."""
 
-from .commands import IssuedCode, Linked, SignedIn, forget, forget_all, issue_code, link, redeem, sign_in, unlink
+from .commands import IssuedCode, Linked, SignedIn, forget_all, issue_code, link, redeem, sign_in, unlink
 from .errors import (
     AccountNotFound,
     AccountTaken,
@@ -10,8 +10,8 @@ from .errors import (
     SignInCodeInvalid,
     TooManyAccounts,
 )
-from .queries import AccountView, KeptTokens, list_accounts, show_tokens
-from .records import Account, AccountId, Profile, ProviderId, SignInCode, Subject, Tokens
+from .queries import AccountView, KeptTokens, list_accounts, open_subject, show_tokens
+from .records import Account, AccountId, Code, Profile, ProviderId, SignInCode, Subject, Tokens, Verifier
 from .rules import ACCOUNT_CLAIM, CODE_SECONDS, MAX_ACCOUNTS, PLAYER_PREFIX, challenge_of
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "AccountTaken",
     "AccountView",
     "AlreadyLinked",
+    "Code",
     "GuestCannotLink",
     "IssuedCode",
     "KeptTokens",
@@ -38,12 +39,13 @@ __all__ = [
     "Subject",
     "Tokens",
     "TooManyAccounts",
+    "Verifier",
     "challenge_of",
-    "forget",
     "forget_all",
     "issue_code",
     "link",
     "list_accounts",
+    "open_subject",
     "redeem",
     "show_tokens",
     "sign_in",

@@ -18,14 +18,9 @@ from .queries import CODE, holder_of
 from .records import Account, AccountId, Challenge, Code, Profile, ProviderId, SignInCode, Subject, Tokens, Verifier
 
 
-class SignedIn(Struct, frozen=True):
+class SignedIn(sessions.Opened, frozen=True, kw_only=True):
     """A new session of a known user or a new one. The token is told here and never again."""
 
-    user_id: str
-    session_id: str
-    token: Secret[str]
-    expires_at: EpochMs
-    absolute_expires_at: EpochMs
     is_new: bool
 
 
@@ -45,9 +40,9 @@ class Linked(Struct, frozen=True):
 
 
 class _Known(Struct, frozen=True):
-    """What the preparation found: whose the account is, or what a new user would get."""
+    """What the preparation found: a session's tokens or a code, and whose the account is, or what a new user would get."""
 
-    token: str
+    given: sessions.NewTokens | str
     holder: str | None = None
     name: users.Name = users.Name("", "")
     email: str | None = None
@@ -60,6 +55,10 @@ class _Arguments(Protocol):
     provider: str
     subject: str
     profile: Profile | None
+
+
+class _SigningIn(_Arguments, sessions.WithLength, Protocol):
+    """The arguments of `sign_in` that its preparation needs."""
 
 
 def _ids(keys: Any, provider: str, subject: str) -> list[str]:
@@ -87,26 +86,25 @@ async def _free_email(read: Reader, email: str | None) -> str | None:
     return None if address is None or await users.by_email(read, address) is not None else address
 
 
-async def _prepared(read: Reader, arguments: _Arguments, prefix: str) -> Prepared:
+async def _prepared(read: Reader, arguments: _Arguments, given: sessions.NewTokens | str) -> Prepared:
     holder = await holder_of(read, arguments.provider, _ids(read.keys, arguments.provider, arguments.subject))
-    token = sessions.new_token(prefix)
     if holder is not None:
-        return Prepared(found=_Known(token, holder), owners=(holder,))
+        return Prepared(found=_Known(given, holder), owners=(holder,))
     profile = arguments.profile or Profile()
     name, email = await _name(read, profile.username), await _free_email(read, profile.email)
-    return Prepared(found=_Known(token, None, name, email, read.settings.keep_emails))
+    return Prepared(found=_Known(given, None, name, email, read.settings.keep_emails))
 
 
-async def _for_session(read: Reader, arguments: _Arguments) -> Prepared:
-    return await _prepared(read, arguments, sessions.SESSION_PREFIX)
+async def _for_session(read: Reader, arguments: _SigningIn) -> Prepared:
+    return await _prepared(read, arguments, sessions.new_tokens(long_lived=arguments.long_lived))
 
 
 async def _for_code(read: Reader, arguments: _Arguments) -> Prepared:
-    return await _prepared(read, arguments, rules.CODE_PREFIX)
+    return await _prepared(read, arguments, sessions.new_token(rules.CODE_PREFIX))
 
 
 @command(
-    touches=[users.User, users.Verification, sessions.Session, Account],
+    touches=[users.User, users.Verification, sessions.Session, sessions.RefreshToken, Account],
     prepare=_for_session,
     prepares_again=(NameTaken, AccountNotFound),
 )
@@ -117,6 +115,7 @@ def sign_in(
     subject: Personal[Subject],
     profile: Personal[Profile] | None = None,
     tokens: Secret[Tokens] | None = None,
+    long_lived: bool = False,
     client_type: sessions.ClientType = "unknown",
     ip_address: sessions.IpAddress | None = None,
     user_agent: sessions.UserAgent | None = None,
@@ -129,8 +128,8 @@ def sign_in(
     """
     user, is_new = _user_of(ctx, provider, subject, profile, tokens)
     users.refuse_game_server(ctx, user)
-    opened = sessions.open_for(ctx, user, ctx.found.token, sessions.Client(client_type, ip_address, user_agent))
-    return SignedIn(opened.user_id, opened.session_id, opened.token, opened.expires_at, opened.absolute_expires_at, is_new)
+    opened = sessions.open_for(ctx, user, ctx.found.given, sessions.Client(client_type, ip_address, user_agent))
+    return SignedIn(**asdict(opened), is_new=is_new)
 
 
 @command(
@@ -158,12 +157,12 @@ def issue_code(
     sessions.refuse_inactive(user, ctx.now)
     for code in rules.codes_to_forget(ctx.rows(SignInCode, user.user_id), ctx.now):
         ctx.delete(code)
-    text, expires_at = ctx.found.token, ctx.now + rules.CODE_SECONDS * 1000
+    text, expires_at = ctx.found.given, ctx.now + rules.CODE_SECONDS * 1000
     ctx.put(SignInCode(user.user_id, ctx.new_id(), sessions.token_hash(text), challenge, ctx.now, expires_at))
     return IssuedCode(user.user_id, text, expires_at, is_new)
 
 
-class _Redeeming(Protocol):
+class _Redeeming(sessions.WithLength, Protocol):
     """The arguments of `redeem` that its preparation needs."""
 
     code: str
@@ -173,15 +172,16 @@ async def _code(read: Reader, arguments: _Redeeming) -> Prepared:
     row = await read.one(SignInCode, CODE, hash=sessions.token_hash(arguments.code))
     if row is None:
         raise SignInCodeInvalid
-    return Prepared(found=(row.user_id, row.code_id, sessions.new_token(sessions.SESSION_PREFIX)), owners=(row.user_id,))
+    return Prepared(found=(row.user_id, row.code_id, sessions.new_tokens(long_lived=arguments.long_lived)), owners=(row.user_id,))
 
 
-@command(touches=[users.User, sessions.Session, SignInCode], prepare=_code)
+@command(touches=[users.User, sessions.Session, sessions.RefreshToken, SignInCode], prepare=_code)
 def redeem(
     ctx: Context,
     *,
     code: Code,
     verifier: Verifier,
+    long_lived: bool = False,
     client_type: sessions.ClientType = "unknown",
     ip_address: sessions.IpAddress | None = None,
     user_agent: sessions.UserAgent | None = None,
@@ -190,12 +190,12 @@ def redeem(
 
     Raises: SIGN_IN_CODE_INVALID, BANNED, ACCOUNT_INACTIVE.
     """
-    holder, code_id, token = ctx.found
+    holder, code_id, tokens = ctx.found
     row, user = ctx.get(SignInCode, holder, code_id), ctx.get(users.User, holder)
     if row is None or user is None or not rules.is_good(row, ctx.now) or not rules.answers(verifier, row.challenge):
         raise SignInCodeInvalid
     ctx.delete(row)
-    return sessions.open_for(ctx, user, token, sessions.Client(client_type, ip_address, user_agent))
+    return sessions.open_for(ctx, user, tokens, sessions.Client(client_type, ip_address, user_agent))
 
 
 class _Linking(Protocol):
@@ -247,18 +247,14 @@ def unlink(ctx: Context, *, user: users.UserId, provider: ProviderId, account_id
     _remove(ctx, account)
 
 
-@command(touches=[Account, SignInCode], access="operator")
-def forget(ctx: Context, *, user: users.UserId) -> None:
-    """Take all accounts off a user who is being erased; to be done together with `users.erase`."""
-    forget_all(ctx, user)
-
-
-def forget_all(ctx: Context, user: str) -> None:
-    """Take all accounts and codes off a user; whoever calls it lists `Account` and `SignInCode` in what it touches."""
-    for account in ctx.rows(Account, user):
+def forget_all(ctx: Context, user: str) -> int:
+    """Take all accounts and codes off a user and say how many accounts; needs `Account` and `SignInCode` in `touches`."""
+    linked = list(ctx.rows(Account, user))
+    for account in linked:
         _remove(ctx, account)
     for code in ctx.rows(SignInCode, user):
         ctx.delete(code)
+    return len(linked)
 
 
 # Users and their accounts

@@ -3,11 +3,13 @@
 from typing import Annotated
 
 from msgspec import Meta, Struct
-from sqlalchemy import Text, bindparam, select
+from sqlalchemy import BigInteger, Text, bindparam, select
 
+from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.queries import Reader, query
 from gamekeeper.kernel.records import EpochMs, Secret
 from gamekeeper.kernel.store.schema import claims, table
+from gamekeeper.kernel.verify import Problem, check
 from gamekeeper.modules import users
 
 from . import rules
@@ -15,9 +17,28 @@ from .errors import AccountNotFound
 from .records import Account, AccountId, ProviderId, SignInCode, TokenScope
 
 codes = table(SignInCode)
+linked = table(Account)
 
 HOLDER = select(claims.c.owner_id).where(claims.c.kind == bindparam("claim", type_=Text), claims.c.key == bindparam("key", type_=Text))
 CODE = select(codes).where(codes.c.code_hash == bindparam("hash", type_=Text))
+
+UNLINKED = (
+    select(linked.c.user_id, linked.c.provider_id)
+    .where(
+        ~select(claims.c.key)
+        .where(
+            claims.c.kind == rules.ACCOUNT_CLAIM,
+            claims.c.key == linked.c.provider_id + ":" + linked.c.account_id,
+            claims.c.owner_id == linked.c.user_id,
+        )
+        .exists()
+    )
+    .order_by(linked.c.user_id, linked.c.provider_id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+FIRST_FOUND = 50
+"""Linked accounts that a verification names for one fault."""
 
 OpenedToken = Secret[Annotated[str, Meta(max_length=8192)]]
 
@@ -52,6 +73,11 @@ async def holder_of(read: Reader, provider: str, ids: list[str]) -> str | None:
     return None
 
 
+def open_subject(keys: KeyRing, sealed: str) -> str | None:
+    """Give the provider's own name for an account; None when the keep no longer has the key of the seal."""
+    return keys.open(rules.SEAL, sealed)
+
+
 @query(access="player")
 async def list_accounts(read: Reader, *, user: users.UserId) -> list[AccountView]:
     """List the accounts that a user may log in with."""
@@ -74,3 +100,18 @@ async def show_tokens(read: Reader, *, user: users.UserId, provider: ProviderId,
         for sealed in (row.access_token_sealed, row.refresh_token_sealed, row.id_token_sealed)
     )
     return KeptTokens(row.scope, access, refresh, identity, row.access_token_expires_at, row.refresh_token_expires_at)
+
+
+class _Found(Struct, frozen=True):
+    """A linked account with which something is wrong."""
+
+    user_id: str
+    provider_id: str
+
+
+@check("accounts.links")
+async def links_are_claimed(read: Reader) -> list[Problem]:
+    """Find the linked accounts that are not claimed for their user, so that they could be linked to another one too."""
+    rows = await read.rows(_Found, UNLINKED, limit=FIRST_FOUND)
+    told = "an account at {0.provider_id} is not claimed for its user"
+    return [Problem("accounts.links", told.format(row), owner=row.user_id, table="claims") for row in rows]

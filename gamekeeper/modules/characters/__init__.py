@@ -27,7 +27,7 @@ from .errors import (
     SheetFull,
     VitalOutOfRange,
 )
-from .queries import Sheet, find, list_characters, list_of_user, show, users_of
+from .queries import Sheet, find, list_characters, list_of_user, show, some_of_user, users_of
 from .records import (
     Character,
     CharacterAttribute,
@@ -85,6 +85,7 @@ __all__ = [
     "set_setting",
     "set_vitals",
     "show",
+    "some_of_user",
     "unlink",
     "unselect",
     "users_of",

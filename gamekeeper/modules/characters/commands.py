@@ -9,7 +9,7 @@ from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.records import Coordinate, Integer
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import sessions, users
+from gamekeeper.modules import sessions, users, worlds
 
 from . import rules
 from .errors import CharacterChangedHands, CharacterNotFound, CharacterNotYours, CharacterSlotsFull
@@ -71,25 +71,38 @@ def alive(ctx: Context, character: str) -> Character:
     return row
 
 
-@command(touches=[users.User, CharacterSlot, Character, CharacterLocation, CharacterVital], access="player")
+class _IntoWorld(Protocol):
+    """The argument of `create` that its preparation needs."""
+
+    world_id: str
+
+
+async def _into_world(read: Reader, arguments: _IntoWorld) -> Prepared:
+    await worlds.require_known(read, arguments.world_id)
+    return Prepared()
+
+
+@command(touches=[users.User, CharacterSlot, Character, CharacterLocation, CharacterVital], prepare=_into_world, access="player")
 def create(
     ctx: Context,
     *,
     user: users.UserId | None = None,
     character: NewCharacterId | None = None,
-    world_id: Id = "world",
+    world_id: Id = worlds.DEFAULT,
     name: GivenName,
 ) -> Created:
     """Make a character in a world, with full vitals, at its spawn room; one without a user belongs to nobody.
 
-    Raises: NAME_INVALID, NAME_TAKEN, CHARACTER_SLOTS_FULL, USER_NOT_FOUND, ALREADY_EXISTS.
+    The world must have been made; only the one called `world` need not be.
+
+    Raises: WORLD_NOT_FOUND, NAME_INVALID, NAME_TAKEN, CHARACTER_SLOTS_FULL, USER_NOT_FOUND, ALREADY_EXISTS.
     """
     row = add(ctx, None if user is None else users.alive(ctx, user), character, world_id, name)
     return Created(row.character_id, row.name)
 
 
 def add(ctx: Context, owner: users.User | None, character: str | None, world_id: str, name: str) -> Character:
-    """Make a character of a user, or of nobody; whoever calls it touches what `create` touches.
+    """Make a character of a user, or of nobody; whoever calls it touches what `create` touches, and knows the world.
 
     Raises: NAME_INVALID, NAME_TAKEN, CHARACTER_SLOTS_FULL, ALREADY_EXISTS.
     """

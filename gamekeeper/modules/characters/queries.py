@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Text, bindparam, func, literal_column, or_, select
+from sqlalchemy import BigInteger, Text, bindparam, func, literal, literal_column, or_, select
 
 from gamekeeper.kernel.commands import belongings, belongs_to
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
-from gamekeeper.kernel.store.schema import table
-from gamekeeper.modules import users
+from gamekeeper.kernel.store.schema import claims, table
+from gamekeeper.kernel.verify import Problem, check
+from gamekeeper.modules import users, worlds
 
+from . import rules
 from .errors import CharacterNotFound
 from .records import Character, CharacterAttribute, CharacterId, CharacterLocation, CharacterSetting, CharacterVital, GivenName
 
@@ -28,6 +30,7 @@ OF_USER = (
 )
 
 EVER_OF_USER = select(characters).where(characters.c.user_id == bindparam("user", type_=Text)).order_by(characters.c.character_id)
+SOME_EVER_OF_USER = EVER_OF_USER.limit(bindparam("limit", type_=BigInteger))
 
 NAMED = select(characters).where(
     characters.c.world_id == bindparam("world", type_=Text),
@@ -52,6 +55,25 @@ PAGE = (
     .order_by(characters.c.character_id)
     .limit(bindparam("limit", type_=BigInteger))
 )
+
+# Deleted characters keep their names.
+UNNAMED = (
+    select(characters.c.character_id)
+    .where(
+        ~select(claims.c.key)
+        .where(
+            claims.c.kind == literal(rules.name_claim(""), Text) + characters.c.world_id,
+            claims.c.key == characters.c.name_key,
+            claims.c.owner_id == characters.c.character_id,
+        )
+        .exists()
+    )
+    .order_by(characters.c.character_id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+FIRST_FOUND = 50
+"""Characters that a verification names for one fault."""
 
 
 class Sheet(Struct, frozen=True):
@@ -90,7 +112,7 @@ async def list_of_user(read: Reader, *, user: users.UserId) -> list[Character]:
 
 
 @query(access="server")
-async def find(read: Reader, *, world_id: Id = "world", name: GivenName) -> Character | None:
+async def find(read: Reader, *, world_id: Id = worlds.DEFAULT, name: GivenName) -> Character | None:
     """Find the character of a name in a world, in whatever case or look-alike letters it is written."""
     key = users.lookup_key(name)
     return None if key is None else await read.one(Character, NAMED, world=world_id, key=key)
@@ -120,3 +142,22 @@ async def users_of(read: Reader, character: str) -> Sequence[str]:
 async def characters_of(read: Reader, user: str) -> Sequence[str]:
     """Give a user's characters in all worlds, deleted ones among them."""
     return [row.character_id for row in await read.rows(Character, EVER_OF_USER, user=user)]
+
+
+async def some_of_user(read: Reader, user: str, limit: int) -> tuple[str, ...]:
+    """Give so many of a user's characters at the most, deleted ones among them: they can be given back, but not to who has left."""
+    return tuple([row.character_id for row in await read.rows(Character, SOME_EVER_OF_USER, user=user, limit=limit)])
+
+
+class _Found(Struct, frozen=True):
+    """A character with which something is wrong."""
+
+    character_id: str
+
+
+@check("characters.names")
+async def names_are_claimed(read: Reader) -> list[Problem]:
+    """Find the characters whose name is not claimed for them, so that another one of their world could have it too."""
+    rows = await read.rows(_Found, UNNAMED, limit=FIRST_FOUND)
+    told = "the name is not claimed for its character"
+    return [Problem("characters.names", told, owner=row.character_id, table="claims") for row in rows]

@@ -1,15 +1,30 @@
 """Chat: what characters say to a room, to a world and to each other, and how it is cleared away."""
 
-from .commands import Forgotten, Pruned, Said, block, forget_author, forget_user, prune, say, unblock, whisper, yell
+from .commands import Forgotten, Found, Pruned, Said, block, forget_author, forget_user, prune, said_by, say, unblock, whisper, yell
 from .errors import BlocksFull, MessageNotFound, NotDelivered, NotInRoom, NotInWorld, TextInvalid, TooFast, ToOneself, WorldChanged
-from .queries import Around, History, Message, around, blocked, room_history, whispers, world_history
-from .records import Channel, ChatBlock, ChatBudget, ChatMessage
+from .queries import (
+    Around,
+    History,
+    Message,
+    PersonsMessage,
+    Spoken,
+    around,
+    blocked,
+    received,
+    room_history,
+    spoken,
+    whispers,
+    world_history,
+    written,
+)
+from .records import Aloud, Channel, ChatBlock, ChatBudget, ChatMessage
 from .rules import BURST, MAX_BLOCKS, MESSAGE_MS, checked_text
 
 __all__ = [
     "BURST",
     "MAX_BLOCKS",
     "MESSAGE_MS",
+    "Aloud",
     "Around",
     "BlocksFull",
     "Channel",
@@ -17,14 +32,17 @@ __all__ = [
     "ChatBudget",
     "ChatMessage",
     "Forgotten",
+    "Found",
     "History",
     "Message",
     "MessageNotFound",
     "NotDelivered",
     "NotInRoom",
     "NotInWorld",
+    "PersonsMessage",
     "Pruned",
     "Said",
+    "Spoken",
     "TextInvalid",
     "ToOneself",
     "TooFast",
@@ -36,11 +54,15 @@ __all__ = [
     "forget_author",
     "forget_user",
     "prune",
+    "received",
     "room_history",
+    "said_by",
     "say",
+    "spoken",
     "unblock",
     "whisper",
     "whispers",
     "world_history",
+    "written",
     "yell",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Protocol
 from msgspec import Meta, Struct
 
 from gamekeeper.kernel.commands import Prepared, command
-from gamekeeper.kernel.ids import Id, new_id
+from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.records import EpochMs
 from gamekeeper.kernel.workingset import Context
@@ -50,10 +50,9 @@ class Forgotten(Struct, frozen=True):
 
 
 class Hearing(Struct, frozen=True):
-    """What was found before somebody speaks: the world, the message's id, and the user of the one who is whispered to."""
+    """What was found before somebody speaks: the world, and the user of the one who is whispered to."""
 
     world_id: str
-    message_id: str
     user: str | None = None
 
 
@@ -94,13 +93,6 @@ class _OfCharacter(Protocol):
     limit: int
 
 
-class _OfUser(Protocol):
-    """The arguments of `forget_user`."""
-
-    user: str
-    limit: int
-
-
 class _Block(Protocol):
     """The arguments of `block` that its preparation needs."""
 
@@ -121,9 +113,7 @@ async def _to_somebody(read: Reader, arguments: _Whisper) -> Prepared:
 
 
 def _hearing(world_id: str, user: str | None = None) -> Prepared:
-    found = Hearing(world_id, new_id(), user)
-    owners = (world_id,) if user is None else (world_id, user)
-    return Prepared(found=found, owners=owners, keys=((ChatMessage, (world_id, found.message_id)),))
+    return Prepared(found=Hearing(world_id, user), owners=(world_id,) if user is None else (world_id, user))
 
 
 @command(touches=SPOKEN, prepare=_in_world, prepares_again=[WorldChanged], access="player")
@@ -196,10 +186,11 @@ def _speak(
         raise NotInRoom(room=room)
     budget = ctx.get(ChatBudget, character)
     ctx.put(ChatBudget(character, rules.pay(0 if budget is None else budget.paid_at, ctx.now)))
-    ctx.put(
+    message_id = ctx.new_id()
+    ctx.add(
         ChatMessage(
             world_id=found.world_id,
-            message_id=found.message_id,
+            message_id=message_id,
             channel=channel,
             room=here.room,
             character_id=character,
@@ -211,7 +202,7 @@ def _speak(
             at=ctx.now,
         )
     )
-    return Said(found.world_id, found.message_id, ctx.now)
+    return Said(found.world_id, message_id, ctx.now)
 
 
 # Not hearing
@@ -272,9 +263,9 @@ def _named(keys: list[queries.MessageKey], limit: int) -> Prepared:
     )
 
 
-def _there(ctx: Context) -> list[ChatMessage]:
+def _there(ctx: Context, found: Found) -> list[ChatMessage]:
     """Give those of the messages that were found which are still there."""
-    rows = [ctx.get(ChatMessage, one.world_id, one.message_id) for one in ctx.found.keys]
+    rows = [ctx.get(ChatMessage, one.world_id, one.message_id) for one in found.keys]
     return [row for row in rows if row is not None]
 
 
@@ -294,7 +285,7 @@ def prune(
     """
     if dry_run:
         return Pruned(len(ctx.found.keys), ctx.found.more)
-    rows = _there(ctx)
+    rows = _there(ctx, ctx.found)
     for row in rows:
         ctx.delete(row)
     return Pruned(len(rows), ctx.found.more)
@@ -307,7 +298,7 @@ async def _of_character(read: Reader, arguments: _OfCharacter) -> Prepared:
 @command(touches=[ChatMessage], prepare=_of_character, access="operator")
 def forget_author(ctx: Context, *, character: Id, limit: AtOnce = 500) -> Forgotten:
     """Take a character's id, and that of its user, out of what it said and what was whispered to it; texts and names stay."""
-    rows = _there(ctx)
+    rows = _there(ctx, ctx.found)
     for row in rows:
         if row.character_id == character:
             row = ctx.change(row, character_id=None, user_id=None)  # noqa: PLW2901 - both may be the same character, by import
@@ -316,14 +307,17 @@ def forget_author(ctx: Context, *, character: Id, limit: AtOnce = 500) -> Forgot
     return Forgotten(len(rows), ctx.found.more)
 
 
-async def _of_user(read: Reader, arguments: _OfUser) -> Prepared:
-    return _named(await queries.messages_of_user(read, arguments.user, arguments.limit + 1), arguments.limit)
+async def said_by(read: Reader, user: str, limit: int) -> Prepared:
+    """Find messages that name a user, so many at the most: what a command that calls `forget_user` prepares, with `Found` in it."""
+    return _named(await queries.messages_of_user(read, user, limit + 1), limit)
 
 
-@command(touches=[ChatMessage], prepare=_of_user, access="operator")
-def forget_user(ctx: Context, *, user: Id, limit: AtOnce = 500) -> Forgotten:
-    """Take a user's id out of what their characters said; the characters, the texts and the names stay."""
-    rows = [row for row in _there(ctx) if row.user_id == user]
+def forget_user(ctx: Context, user: str, found: Found) -> int:
+    """Take a user's id out of messages that `said_by` found, and say of how many; the characters, the texts and the names stay.
+
+    Whoever calls it lists `ChatMessage` in what it touches.
+    """
+    rows = [row for row in _there(ctx, found) if row.user_id == user]
     for row in rows:
         ctx.change(row, user_id=None)
-    return Forgotten(len(rows), ctx.found.more)
+    return len(rows)

@@ -15,7 +15,7 @@ class TooFast(GameError):
     """The character has said as much as one may in a short time."""
 
     code = "CHAT_TOO_FAST"
-    kind = Kind.BUSY
+    kind = Kind.TOO_OFTEN
     retry_after_seconds: float
 
 

@@ -4,11 +4,11 @@ Every list goes by time and, for messages of one moment, by id. Whispers are sho
 moderator whom one of the ends has told the message's id: an id is random, and no other list has it.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func, select, tuple_
 
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.ids import Id
@@ -18,14 +18,20 @@ from gamekeeper.kernel.store.schema import table
 from gamekeeper.modules import characters, worlds
 
 from .errors import MessageNotFound, NotInWorld
-from .records import Channel, ChatBlock, ChatMessage
+from .records import Aloud, Channel, ChatBlock, ChatMessage
 
 messages = table(ChatMessage)
 _M = messages.c
-CHANNELS: tuple[Channel, ...] = ("say", "yell", "whisper")
+ALOUD: tuple[Aloud, ...] = ("say", "yell")
+CHANNELS: tuple[Channel, ...] = (*ALOUD, "whisper")
+PAGE = 500
+"""Messages that are read at once where all of a person's are wanted."""
 
 WORLD = _M.world_id == bindparam("world", type_=Text)
 ROOM = _M.room == bindparam("room", type_=Text)
+# Of one author's messages there are few: as expressions these only sift them, and tempt no planner to walk a whole world instead.
+IN_THIS_WORLD = func.coalesce(_M.world_id, _M.world_id) == bindparam("world", type_=Text)
+IN_THIS_ROOM = func.coalesce(_M.room, _M.room) == bindparam("room", type_=Text)
 CHANNEL = _M.channel == bindparam("channel", type_=Text)
 SAID_ALOUD = _M.channel != bindparam("channel", type_=Text)
 AUTHOR = _M.character_id == bindparam("character", type_=Text)
@@ -55,9 +61,13 @@ def _list(*conditions: ColumnElement[bool]) -> List:
 
 IN_ROOM = _list(WORLD, ROOM, SAID_ALOUD)
 IN_CHANNEL = _list(WORLD, CHANNEL)
-WHISPERED_BY = _list(AUTHOR, CHANNEL)
+IN_ROOM_IN_CHANNEL = _list(WORLD, ROOM, CHANNEL)
+BY_CHARACTER = _list(AUTHOR, CHANNEL)
+BY_CHARACTER_IN_WORLD = _list(AUTHOR, CHANNEL, IN_THIS_WORLD)
+BY_CHARACTER_IN_ROOM = _list(AUTHOR, CHANNEL, IN_THIS_WORLD, IN_THIS_ROOM)
 WHISPERED_TO = _list(RECIPIENT)
 WHISPERED_BY_TO = _list(RECIPIENT, AUTHOR)
+SAID_BY = _list(USER)
 
 KEYS = select(_M.world_id, _M.message_id)
 OLD_IN_ROOM = KEYS.where(WORLD, ROOM, BEFORE).order_by(_M.at, _M.message_id).limit(LIMIT)
@@ -97,12 +107,34 @@ class History(Struct, frozen=True):
     newer: str | None
 
 
+class Spoken(Struct, frozen=True):
+    """Messages as staff see them, the newest first; `older` and `newer` as in a history."""
+
+    items: list[ChatMessage]
+    older: str | None
+    newer: str | None
+
+
 class Around(Struct, frozen=True):
     """A message with what was said before and after it, each in the order of time."""
 
     before: list[ChatMessage]
     message: ChatMessage
     after: list[ChatMessage]
+
+
+class PersonsMessage(Struct, frozen=True):
+    """A message as it is handed out to a person, with which of their characters wrote it or was whispered to; of others only names."""
+
+    message_id: str
+    at: EpochMs
+    world_id: str
+    channel: Channel
+    room: str | None
+    character_id: str | None
+    author: str
+    recipient: str | None
+    message: str
 
 
 class Place(Struct, frozen=True):
@@ -188,10 +220,31 @@ async def whispers(
     Raises: INVALID_ARGUMENT.
     """
     sources = [
-        (WHISPERED_BY, {"character": character, "channel": "whisper"}),
+        (BY_CHARACTER, {"character": character, "channel": "whisper"}),
         (WHISPERED_TO, {"recipient": character}),
     ]
     return await _history(read, sources, limit, before, after)
+
+
+@query(access="moderator")
+async def spoken(
+    read: Reader,
+    *,
+    world: worlds.WorldId,
+    room: characters.RoomId | None = None,
+    character: characters.CharacterId | None = None,
+    channel: Aloud | None = None,
+    limit: PageLimit = 50,
+    before: Cursor | None = None,
+    after: Cursor | None = None,
+) -> Spoken:
+    """Show what was said aloud in a world, or in one of its rooms: by everybody or by one character, to the room, to the world or both.
+
+    Whispers are not among it.
+
+    Raises: INVALID_ARGUMENT.
+    """
+    return Spoken(*await _some(read, _aloud(world, room, character, channel), limit, before, after))
 
 
 @query(access="moderator")
@@ -220,6 +273,21 @@ Source = tuple[List, dict[str, str]]
 """A list, and what it is a list of."""
 
 
+def _aloud(world: str, room: str | None, character: str | None, channel: Aloud | None) -> list[Source]:
+    if room is not None and character is None and channel is None:
+        return [(IN_ROOM, {"world": world, "room": room, "channel": "whisper"})]
+    wanted = {"world": world, "room": room, "character": character}
+    named = {name: value for name, value in wanted.items() if value is not None}
+    lists = {
+        (False, False): IN_CHANNEL,
+        (True, False): IN_ROOM_IN_CHANNEL,
+        (False, True): BY_CHARACTER_IN_WORLD,
+        (True, True): BY_CHARACTER_IN_ROOM,
+    }
+    source = lists[room is not None, character is not None]
+    return [(source, {**named, "channel": one}) for one in (ALOUD if channel is None else (channel,))]
+
+
 def _heard_with(found: ChatMessage) -> list[Source]:
     if found.channel != "whisper":
         return [(IN_ROOM, {"world": found.world_id, "room": found.room, "channel": "whisper"})]
@@ -242,6 +310,14 @@ async def _listening(read: Reader, character: str | None, world_id: str | None) 
 
 
 async def _history(read: Reader, sources: Sequence[Source], limit: int, before: str | None, after: str | None) -> History:
+    rows, older, newer = await _some(read, sources, limit, before, after)
+    return History([view(row) for row in rows], older, newer)
+
+
+async def _some(
+    read: Reader, sources: Sequence[Source], limit: int, before: str | None, after: str | None
+) -> tuple[list[ChatMessage], str | None, str | None]:
+    """Give some messages of several lists, the newest first, and where to go on in either direction."""
     if before is not None and after is not None:
         raise InvalidArgument(path="/after", problem="either what is before a place or what is after it")
     backwards = after is None
@@ -249,11 +325,9 @@ async def _history(read: Reader, sources: Sequence[Source], limit: int, before: 
     rows = await _merged(read, sources, at, id, limit + 1, backwards=backwards)
     shown = rows[:limit] if backwards else rows[:limit][::-1]
     more = len(rows) > limit or not backwards
-    return History(
-        [view(row) for row in shown],
-        older=_cursor(shown[-1]) if shown and more else None if backwards else after,
-        newer=_cursor(shown[0]) if shown else before or after,
-    )
+    older = _cursor(shown[-1]) if shown and more else None if backwards else after
+    newer = _cursor(shown[0]) if shown else before or after
+    return shown, older, newer
 
 
 async def _merged(read: Reader, sources: Sequence[Source], at: int, id: str, limit: int, *, backwards: bool) -> list[ChatMessage]:
@@ -299,3 +373,37 @@ async def messages_of_character(read: Reader, character: str, limit: int) -> lis
 async def messages_of_user(read: Reader, user: str, limit: int) -> list[MessageKey]:
     """Find messages that name a user."""
     return await read.rows(MessageKey, OF_USER, user=user, limit=limit)
+
+
+# All that is a person's, for handing it out to them
+
+
+def written(read: Reader, user: str) -> AsyncIterator[PersonsMessage]:
+    """Give all that a user's characters have said, the oldest first, a page at a time."""
+    return _of_person(read, (SAID_BY, {"user": user}), received=False)
+
+
+def received(read: Reader, character: str) -> AsyncIterator[PersonsMessage]:
+    """Give all that was whispered to a character, the oldest first, a page at a time; where its authors were is not told."""
+    return _of_person(read, (WHISPERED_TO, {"recipient": character}), received=True)
+
+
+async def _of_person(read: Reader, source: Source, *, received: bool) -> AsyncIterator[PersonsMessage]:
+    at, id = -1, ""
+    while True:
+        rows = await _merged(read, [source], at, id, PAGE, backwards=False)
+        for row in rows:
+            yield PersonsMessage(
+                message_id=row.message_id,
+                at=row.at,
+                world_id=row.world_id,
+                channel=row.channel,
+                room=None if received else row.room,
+                character_id=row.recipient_character_id if received else row.character_id,
+                author=row.author,
+                recipient=row.recipient,
+                message=row.message,
+            )
+        if len(rows) < PAGE:
+            return
+        at, id = rows[-1].at, rows[-1].message_id

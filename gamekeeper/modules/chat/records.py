@@ -15,6 +15,8 @@ MAX_GIVEN = 2_000
 
 Channel = Literal["say", "yell", "whisper"]
 """Who hears it: the room, the world, or one character."""
+Aloud = Literal["say", "yell"]
+"""What others hear too."""
 NameThen = Annotated[str, Meta(max_length=40, description="a character's name at that moment")]
 GivenMessage = Secret[
     Annotated[str, Meta(max_length=MAX_GIVEN, description="1 to 500 characters once normalized and trimmed, on one line, without controls")]
@@ -31,7 +33,7 @@ class ChatMessage(
         # Null when forgotten, and not in these indexes then; a recipient only whispers have.
         ("character_id", "channel", "at", "message_id"),
         ("recipient_character_id", "at", "message_id"),
-        ("user_id",),
+        ("user_id", "at", "message_id"),
     ),
     checks=(
         "(channel = 'whisper') = (recipient IS NOT NULL)",

@@ -3,32 +3,26 @@
 from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from gamekeeper.errors import NameTaken
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
-from gamekeeper.kernel.records import EpochMs, Personal, Secret
+from gamekeeper.kernel.records import Personal
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import accounts, characters, sessions, users
+from gamekeeper.modules import characters, sessions, users, worlds
 
-from . import queries, rules
+from . import leaving, queries, rules
 
 PurgeLimit = Annotated[int, Meta(ge=1, le=1000, description="how many guests at most")]
 
 
-class Arrived(Struct, frozen=True):
+class Arrived(sessions.OpenedForGuest, frozen=True, kw_only=True):
     """A new guest, logged in, and their character; the token is told here and never again."""
 
-    user_id: str
-    username: str
-    guest_expires_at: EpochMs
     character_id: str
     name: str
-    session_id: str
-    token: Secret[str]
-    expires_at: EpochMs
-    absolute_expires_at: EpochMs
 
 
 class Purged(Struct, frozen=True):
@@ -45,14 +39,22 @@ class Purged(Struct, frozen=True):
 # Arriving
 
 
-async def _arriving(read: Reader, _arguments: object) -> Prepared:
-    return Prepared(found=(await users.free_guest_name(read), sessions.new_token(sessions.SESSION_PREFIX)))
+class _Arriving(sessions.WithLength, Protocol):
+    """The arguments of `create` that its preparation needs."""
+
+    world_id: str
+
+
+async def _arriving(read: Reader, arguments: _Arriving) -> Prepared:
+    await worlds.require_known(read, arguments.world_id)
+    return Prepared(found=(await users.free_guest_name(read), sessions.new_tokens(long_lived=arguments.long_lived)))
 
 
 @command(
     touches=[
         users.User,
         sessions.Session,
+        sessions.RefreshToken,
         characters.CharacterSlot,
         characters.Character,
         characters.CharacterLocation,
@@ -67,37 +69,36 @@ def create(
     *,
     user: users.NewUserId | None = None,
     character: characters.NewCharacterId | None = None,
-    world_id: Id = "world",
+    world_id: Id = worlds.DEFAULT,
     name: characters.GivenName,
+    long_lived: bool = False,
     client_type: sessions.ClientType = "unknown",
     ip_address: sessions.IpAddress | None = None,
     user_agent: sessions.UserAgent | None = None,
 ) -> Arrived:
     """Make a guest for 24 hours, with a session and a character of this name; all of it is there or nothing.
 
-    Raises: NAME_INVALID, NAME_TAKEN, ALREADY_EXISTS.
+    The world must have been made; only the one called `world` need not be.
+
+    Raises: WORLD_NOT_FOUND, NAME_INVALID, NAME_TAKEN, ALREADY_EXISTS.
     """
-    made_up, token = ctx.found
+    made_up, tokens = ctx.found
     guest = users.add_guest(ctx, user, made_up)
-    opened = sessions.open_for(ctx, guest, token, sessions.Client(client_type, ip_address, user_agent))
+    opened = sessions.open_for(ctx, guest, tokens, sessions.Client(client_type, ip_address, user_agent))
     row = characters.add(ctx, guest, character, world_id, name)
     return Arrived(
-        user_id=guest.user_id,
+        **asdict(opened),
         username=guest.username,
         guest_expires_at=guest.guest_expires_at or ctx.now,
         character_id=row.character_id,
         name=row.name,
-        session_id=opened.session_id,
-        token=opened.token,
-        expires_at=opened.expires_at,
-        absolute_expires_at=opened.absolute_expires_at,
     )
 
 
 # Staying
 
 
-class _Upgrading(Protocol):
+class _Upgrading(sessions.WithLength, Protocol):
     """The arguments of `upgrade` that its preparation needs."""
 
     user: str
@@ -106,10 +107,10 @@ class _Upgrading(Protocol):
 
 
 class _Credentials(Struct, frozen=True):
-    """What the preparation of an upgrade found: the password's hash, a token, and whether an address is to be kept."""
+    """What the preparation of an upgrade found: the password's hash, tokens, and whether an address is to be kept."""
 
     password_hash: str
-    token: str
+    tokens: sessions.NewTokens
     keep_email: bool
 
 
@@ -119,10 +120,10 @@ async def _upgrading(read: Reader, arguments: _Upgrading) -> Prepared:
     users.check_password(arguments.password, name.shown)
     await users.refuse_held_name(read, name.key)
     hashed = await users.hash_password(arguments.password, users.password_cost(read))
-    return Prepared(found=_Credentials(hashed, sessions.new_token(sessions.SESSION_PREFIX), read.settings.keep_emails))
+    return Prepared(found=_Credentials(hashed, sessions.new_tokens(long_lived=arguments.long_lived), read.settings.keep_emails))
 
 
-@command(touches=[users.User, users.Verification, sessions.Session], prepare=_upgrading, access="player")
+@command(touches=[users.User, users.Verification, sessions.Session, sessions.RefreshToken], prepare=_upgrading, access="player")
 def upgrade(
     ctx: Context,
     *,
@@ -131,6 +132,7 @@ def upgrade(
     password: users.Password,
     email: users.Email | None = None,
     session_id: Id | None = None,
+    long_lived: bool = False,
 ) -> sessions.Opened:
     """Make a guest a full user, who keeps id, characters and all they have, and logs in by name and password from now on.
 
@@ -157,9 +159,9 @@ def upgrade(
     if email is not None:
         row = users.note_email(ctx, row, email, keep=found.keep_email)
     if session_id is None:
-        opened = sessions.open_for(ctx, row, found.token, sessions.Client("unknown", None, None))
+        opened = sessions.open_for(ctx, row, found.tokens, sessions.Client("unknown", None, None))
     else:
-        opened = sessions.rotate(ctx, row, session_id, found.token)
+        opened = sessions.rotate(ctx, row, session_id, found.tokens)
     sessions.end_all(ctx, user, but=opened.session_id)
     return opened
 
@@ -167,18 +169,10 @@ def upgrade(
 # Leaving
 
 
-class _Leaving(Struct, frozen=True):
-    """A guest whose time is over, as a purge found them. `whole`: these are all of their characters."""
-
-    user_id: str
-    characters: tuple[str, ...]
-    whole: bool
-
-
 class _Run(Struct, frozen=True):
     """Whom a purge is about. `more`: there are others."""
 
-    guests: list[_Leaving]
+    guests: list[leaving.Leaving]
     more: bool
 
 
@@ -190,49 +184,28 @@ class _Purging(Protocol):
 
 async def _expired(read: Reader, arguments: _Purging) -> Prepared:
     found = await queries.expired(read, arguments.limit + 1)
-    leaving: list[_Leaving] = []
-    room = rules.MAX_CHARACTERS
-    for guest in found[: arguments.limit]:
-        if room == 0:
-            break
-        held = await queries.characters_of(read, guest.user_id, room + 1)
-        leaving.append(_Leaving(guest.user_id, held[:room], whole=len(held) <= room))
-        room -= len(held[:room])
-    owners = [owner for one in leaving for owner in (one.user_id, *one.characters)]
-    return Prepared(found=_Run(leaving, more=len(found) > len(leaving)), owners=tuple(owners))
+    going = await leaving.look_up(read, [one.user_id for one in found[: arguments.limit]])
+    return leaving.prepared(going, _Run(going, more=len(found) > len(going)))
 
 
-@command(
-    touches=[
-        users.User,
-        users.Verification,
-        sessions.Session,
-        sessions.RefreshToken,
-        sessions.ApiKey,
-        accounts.Account,
-        accounts.SignInCode,
-        characters.CharacterSlot,
-        characters.Character,
-    ],
-    prepare=_expired,
-    access="operator",
-)
+@command(touches=leaving.TOUCHED, prepare=_expired, access="operator")
 def purge(ctx: Context, *, limit: PurgeLimit = rules.PURGE_LIMIT, dry_run: bool = False) -> Purged:
     """Forget guests whose time is over: the user goes, and the characters stay with what they have and belong to nobody.
 
-    What was personal in the journal is unreadable from now on. Running it twice, or at once, does nothing twice. A guest with
-    more characters than one purge takes goes with a later one. With `dry_run` nothing changes.
+    What was personal in the journal is unreadable from now on, and what they said in chat stays under the names of their characters.
+    Running it twice, or at once, does nothing twice. A guest of whom one purge cannot take all goes with a later one. With `dry_run`
+    nothing changes.
     """
     run: _Run = ctx.found
     # Another purge, or an upgrade, may have been faster.
     due = [one for one in run.guests if _is_due(ctx, one.user_id)]
-    whole = [one for one in due if one.whole and _slots(ctx, one.user_id) <= set(one.characters)]
+    whole = [one for one in due if leaving.is_whole(ctx, one)]
     played = sum(len(list(ctx.rows(sessions.Session, one.user_id))) for one in due)
     if not dry_run:
         for one in due:
-            _let_go(ctx, one)
+            leaving.let_go(ctx, one)
         for one in whole:
-            _forget(ctx, one.user_id)
+            _remove(ctx, one.user_id)
     return Purged(
         guests=len(whole),
         characters=sum(len(one.characters) for one in due),
@@ -247,22 +220,6 @@ def _is_due(ctx: Context, user: str) -> bool:
     return row is not None and rules.is_due(row, ctx.now)
 
 
-def _slots(ctx: Context, user: str) -> set[str]:
-    """Give the characters that a user has at this moment; one may have been made after the purge looked."""
-    return {slot.character_id for slot in ctx.rows(characters.CharacterSlot, user)}
-
-
-def _let_go(ctx: Context, leaving: _Leaving) -> None:
-    sessions.forget_all(ctx, leaving.user_id)
-    for character in leaving.characters:
-        characters.unlink(ctx, leaving.user_id, character)
-
-
-def _forget(ctx: Context, user: str) -> None:
-    """Remove a guest's row and all that hangs on it; the journal keeps what it says of nobody."""
-    accounts.forget_all(ctx, user)
-    users.forget_person(ctx, users.alive(ctx, user))
+def _remove(ctx: Context, user: str) -> None:
     # A full user leaves a tombstone, to hold the name and for those who knew them; nobody needs one of a guest.
-    tombstone = ctx.get(users.User, user)
-    if tombstone is not None:
-        ctx.delete(tombstone)
+    ctx.delete(users.forget_person(ctx, users.alive(ctx, user)))

@@ -6,10 +6,9 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, or_, select
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import EpochMs
 from gamekeeper.kernel.store.schema import table
-from gamekeeper.modules import characters, users
+from gamekeeper.modules import users
 
 accounts = table(users.User)
-people = table(characters.Character)
 
 AFTER = bindparam("after", type_=BigInteger)
 LIMIT = bindparam("limit", type_=BigInteger)
@@ -30,11 +29,6 @@ EXPIRED = (
     .limit(LIMIT)
 )
 
-# Deleted characters too: they can be given back, but not to somebody who is forgotten.
-CHARACTERS_OF = (
-    select(people.c.character_id).where(people.c.user_id == bindparam("user", type_=Text)).order_by(people.c.character_id).limit(LIMIT)
-)
-
 
 class ExpiredGuest(Struct, frozen=True):
     """A guest who may not act any longer and waits to be forgotten."""
@@ -45,20 +39,9 @@ class ExpiredGuest(Struct, frozen=True):
     guest_expires_at: EpochMs
 
 
-class _Held(Struct, frozen=True):
-    """A character of somebody."""
-
-    character_id: str
-
-
 async def expired(read: Reader, limit: int, after: tuple[int, str] = (0, "")) -> list[ExpiredGuest]:
     """Give the guests whose time is over, those first who have waited longest."""
     return await read.rows(ExpiredGuest, EXPIRED, now=read.now_ms(), after=after[0], id=after[1], limit=limit)
-
-
-async def characters_of(read: Reader, user: str, limit: int) -> tuple[str, ...]:
-    """Give the characters that a user has or had, in all worlds."""
-    return tuple(one.character_id for one in await read.rows(_Held, CHARACTERS_OF, user=user, limit=limit))
 
 
 @query(access="operator")

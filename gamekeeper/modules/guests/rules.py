@@ -9,7 +9,9 @@ from .errors import NotAGuest
 PURGE_LIMIT: Final = 100
 """Guests that one purge forgets unless it is told another number."""
 MAX_CHARACTERS: Final = 500
-"""Characters that one purge lets go at the most: a guest may have made thousands, over many worlds."""
+"""Characters that one command lets go at the most: a guest may have made thousands, over many worlds."""
+MAX_MESSAGES: Final = 500
+"""Chat messages that one command takes a name off at the most."""
 
 
 def require_guest(row: users.User | None, id: str, now: int) -> users.User:

@@ -1,9 +1,24 @@
 """Moderation: bans, what staff note about users, and what users did."""
 
-from .commands import BanGiven, Lifted, Noted, add_note, ban, forget, unban
+from .commands import BanGiven, Lifted, Noted, add_note, ban, forget_all, unban
 from .errors import NotBanned, TooManyNotes
-from .queries import ActiveBan, Activity, BanInForce, BanView, NoteView, active_bans, activity, ban_in_force, bans_of, list_notes
-from .records import NoteText, Preset, Reason, StaffNote, UserBan
+from .queries import (
+    ActiveBan,
+    Activity,
+    BanInForce,
+    BanView,
+    ListedBan,
+    ListedNote,
+    NoteView,
+    active_bans,
+    activity,
+    ban_in_force,
+    bans_of,
+    list_bans,
+    list_notes,
+    newest_notes,
+)
+from .records import BanState, NoteText, Preset, Reason, StaffNote, UserBan
 from .rules import ACTIVITY_DAYS, EVENT_OF, EVENTS, MAX_NOTES, EventType
 
 __all__ = [
@@ -15,9 +30,12 @@ __all__ = [
     "Activity",
     "BanGiven",
     "BanInForce",
+    "BanState",
     "BanView",
     "EventType",
     "Lifted",
+    "ListedBan",
+    "ListedNote",
     "NotBanned",
     "NoteText",
     "NoteView",
@@ -33,7 +51,9 @@ __all__ = [
     "ban",
     "ban_in_force",
     "bans_of",
-    "forget",
+    "forget_all",
+    "list_bans",
     "list_notes",
+    "newest_notes",
     "unban",
 ]

@@ -105,7 +105,7 @@ def unban(ctx: Context, *, user: users.UserId, reason: Personal[Reason]) -> Lift
     return Lifted(len(held))
 
 
-@command(touches=[users.User, StaffNote], prepare=_by_staff, access="moderator")
+@command(touches=[users.User, StaffNote], prepare=_by_staff, access="moderator", reason="text")
 def add_note(ctx: Context, *, user: users.UserId, text: Secret[NoteText]) -> Noted:
     """Write down something about a user for other staff; it is never shown to the user, and cannot be changed.
 
@@ -121,10 +121,10 @@ def add_note(ctx: Context, *, user: users.UserId, text: Secret[NoteText]) -> Not
     return Noted(note.note_id)
 
 
-@command(touches=[UserBan, StaffNote], access="operator")
-def forget(ctx: Context, *, user: users.UserId) -> None:
-    """Take staff's words about a user who is being erased; to be done together with `users.erase`. That and when there were bans stays."""
+def forget_all(ctx: Context, user: str) -> None:
+    """Take staff's words about a user who leaves; that and when there were bans stays. Needs `UserBan` and `StaffNote` in `touches`."""
     for note in ctx.rows(StaffNote, user):
         ctx.delete(note)
     for one in ctx.rows(UserBan, user):
-        ctx.change(one, reason=rules.ERASED, lift_reason=None if one.lift_reason is None else rules.ERASED)
+        if one.reason != rules.ERASED:
+            ctx.change(one, reason=rules.ERASED, lift_reason=None if one.lift_reason is None else rules.ERASED)

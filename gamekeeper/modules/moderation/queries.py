@@ -1,10 +1,11 @@
 """What may be asked of moderation: bans, notes, and what people did."""
 
+from functools import cache
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, bindparam, func, literal_column, not_, or_, select, tuple_, union_all
 
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.commands import BELONGINGS, SECRET_TEXT
@@ -14,7 +15,7 @@ from gamekeeper.kernel.store.schema import journal, table
 from gamekeeper.modules import users
 
 from . import rules
-from .records import StaffNote, UserBan
+from .records import BanState, StaffNote, UserBan
 from .rules import EventType
 
 LAST = "z"
@@ -23,11 +24,14 @@ LAST = "z"
 Events = Annotated[list[EventType], Meta(min_length=1, max_length=len(rules.EVENTS))]
 
 bans = table(UserBan)
+notes = table(StaffNote)
 accounts = table(users.User)
 
 NOW = bindparam("now", type_=BigInteger)
 LIMIT = bindparam("limit", type_=BigInteger)
 BEFORE = bindparam("before", type_=Text)
+
+HOLDS = and_(bans.c.lifted_at.is_(None), or_(bans.c.expires_at.is_(None), bans.c.expires_at > NOW))
 
 ACTIVE = (
     select(
@@ -40,8 +44,39 @@ ACTIVE = (
         bans.c.expires_at,
     )
     .join_from(bans, accounts, accounts.c.user_id == bans.c.user_id)
-    .where(bans.c.ban_id < BEFORE, bans.c.lifted_at.is_(None), or_(bans.c.expires_at.is_(None), bans.c.expires_at > NOW))
+    .where(bans.c.ban_id < BEFORE, HOLDS)
     .order_by(bans.c.ban_id.desc())
+    .limit(LIMIT)
+)
+
+EVER = (
+    select(
+        bans.c.user_id,
+        bans.c.ban_id,
+        bans.c.banned_by,
+        bans.c.banned_by_id,
+        bans.c.reason,
+        bans.c.created_at,
+        bans.c.expires_at,
+        bans.c.lifted_at,
+        bans.c.lifted_by,
+        bans.c.lifted_by_id,
+        bans.c.lift_reason,
+        HOLDS.label("in_force"),
+        accounts.c.username,
+    )
+    .join_from(bans, accounts, accounts.c.user_id == bans.c.user_id)
+    .where(bans.c.ban_id < BEFORE)
+    .order_by(bans.c.ban_id.desc())
+    .limit(LIMIT)
+)
+LISTED: dict[BanState | None, Any] = {None: EVER, "in_force": EVER.where(HOLDS), "past": EVER.where(not_(HOLDS))}
+
+NEWEST_NOTES = (
+    select(notes.c.note_id, notes.c.author, notes.c.author_id, notes.c.text, notes.c.created_at, notes.c.user_id, accounts.c.username)
+    .join_from(notes, accounts, accounts.c.user_id == notes.c.user_id)
+    .where(notes.c.note_id < BEFORE)
+    .order_by(notes.c.note_id.desc())
     .limit(LIMIT)
 )
 
@@ -50,25 +85,40 @@ _ORIGIN = journal.alias("origin")
 _COMMA: ColumnElement[str] = literal_column("','")
 _NOTHING: ColumnElement[str] = literal_column("''")
 COMMANDS = bindparam("commands", type_=Text)
+UNTIL = bindparam("until", type_=BigInteger)
 _ENTRIES = (
     select(
         *(_J.c[name] for name in ("owner_id", "seq", "command_id", "at", "command", "actor", "reason", "origin_id")),
         _ORIGIN.c.arguments,
     )
     .join_from(_J, _ORIGIN, (_ORIGIN.c.command_id == _J.c.command_id) & (_ORIGIN.c.owner_id == _J.c.origin_id), isouter=True)
-    .where(
-        _J.c.at >= bindparam("since", type_=BigInteger),
-        _J.c.at < bindparam("until", type_=BigInteger),
-        # Whether the command is one of those between the commas; LIKE would take their underscores for any letter.
-        func.replace(COMMANDS, _COMMA.op("||")(_J.c.command).op("||")(_COMMA), _NOTHING) != COMMANDS,
-    )
+    .where(_J.c.at >= bindparam("since", type_=BigInteger))
     .limit(LIMIT)
 )
-OF_OWNER = _ENTRIES.where(_J.c.owner_id == bindparam("owner", type_=Text), _J.c.seq < bindparam("seq", type_=BigInteger)).order_by(
-    _J.c.seq.desc()
-)
-# One row for each command: that of its origin. Ids of commands sort by time.
-OF_ALL = _ENTRIES.where(_J.c.owner_id == _J.c.origin_id, _J.c.command_id < BEFORE).order_by(_J.c.command_id.desc())
+OF_OWNER = _ENTRIES.where(
+    _J.c.owner_id == bindparam("owner", type_=Text),
+    _J.c.seq < bindparam("seq", type_=BigInteger),
+    _J.c.at < UNTIL,
+    # Whether the command is one of those between the commas; LIKE would take their underscores for any letter.
+    func.replace(COMMANDS, _COMMA.op("||")(_J.c.command).op("||")(_COMMA), _NOTHING) != COMMANDS,
+).order_by(_J.c.seq.desc())
+
+
+# One row for each time that something was done: that of its origin. One kind of command at a time is what an index answers whatever
+# the journal's size.
+def _of_command(number: int) -> Any:
+    found = _ENTRIES.where(
+        _J.c.command == bindparam(f"command_{number}", type_=Text),
+        _J.c.owner_id == _J.c.origin_id,
+        tuple_(_J.c.at, _J.c.command_id) < tuple_(UNTIL, BEFORE),
+    )
+    return select(found.order_by(_J.c.at.desc(), _J.c.command_id.desc()).subquery())
+
+
+@cache
+def of_commands(count: int) -> Any:
+    """The newest entries of each of so many kinds of command."""
+    return union_all(*map(_of_command, range(count)))
 
 
 class BanView(Struct, frozen=True):
@@ -86,6 +136,12 @@ class BanView(Struct, frozen=True):
     lifted_by_id: str | None
     lift_reason: str | None
     in_force: bool
+
+
+class ListedBan(BanView, frozen=True):
+    """A ban in a list of everybody's."""
+
+    username: str
 
 
 class ActiveBan(Struct, frozen=True):
@@ -115,6 +171,13 @@ class NoteView(Struct, frozen=True):
     author_id: str | None
     text: str
     created_at: EpochMs
+
+
+class ListedNote(NoteView, frozen=True):
+    """A note in a list of those about everybody."""
+
+    user_id: str
+    username: str
 
 
 class Activity(Struct, frozen=True):
@@ -164,6 +227,14 @@ async def active_bans(read: Reader, *, limit: PageLimit = 50, cursor: Cursor | N
     return Page(rows[:limit], write_cursor([rows[limit - 1].ban_id]) if len(rows) > limit else None)
 
 
+@query(access="moderator")
+async def list_bans(read: Reader, *, state: BanState | None = None, limit: PageLimit = 50, cursor: Cursor | None = None) -> Page[ListedBan]:
+    """List everybody's bans, the newest first: those in force, those that are past, or all."""
+    (before,) = read_cursor(cursor, str) or (LAST,)
+    rows = await read.rows(ListedBan, LISTED[state], before=before, now=read.now_ms(), limit=limit + 1)
+    return Page(rows[:limit], write_cursor([rows[limit - 1].ban_id]) if len(rows) > limit else None)
+
+
 @query(access="server")
 async def ban_in_force(read: Reader, *, user: users.UserId) -> BanInForce | None:
     """Give the ban of a user that ends last, to tell them; None for who is not banned."""
@@ -179,6 +250,14 @@ async def list_notes(read: Reader, *, user: users.UserId, limit: PageLimit = 50,
     rows = [one for one in notes if after is None or (one.created_at, one.note_id) < after][: limit + 1]
     page = [NoteView(one.note_id, one.author, one.author_id, one.text, one.created_at) for one in rows[:limit]]
     return Page(page, write_cursor([page[-1].created_at, page[-1].note_id]) if len(rows) > limit else None)
+
+
+@query(access="moderator")
+async def newest_notes(read: Reader, *, limit: PageLimit = 50, cursor: Cursor | None = None) -> Page[ListedNote]:
+    """List staff's notes about everybody, the newest first."""
+    (before,) = read_cursor(cursor, str) or (LAST,)
+    rows = await read.rows(ListedNote, NEWEST_NOTES, before=before, limit=limit + 1)
+    return Page(rows[:limit], write_cursor([rows[limit - 1].note_id]) if len(rows) > limit else None)
 
 
 @query(access="moderator")
@@ -202,20 +281,27 @@ async def activity(
     """
     if user is not None and owner is not None:
         raise InvalidArgument(path="/owner", problem="either a user or an owner, not both")
-    words = {
-        "commands": rules.commands_of(events),
+    words: dict[str, Any] = {
         "since": max(0, read.now_ms() - rules.ACTIVITY_DAYS * rules.DAY) if since is None else since,
         "until": MAX_INTEGER if until is None else until,
         "limit": limit + 1,
     }
     if user is None and owner is None:
-        (before,) = read_cursor(cursor, str) or (LAST,)
-        rows = await read.rows(_Row, OF_ALL, before=before, **words)
-        return _page(rows, limit, [rows[limit - 1].command_id] if len(rows) > limit else None)
+        rows = await _of_all(read, rules.commands_of(events), read_cursor(cursor, int, str), words)
+        return _page(rows, limit, [rows[limit - 1].at, rows[limit - 1].command_id] if len(rows) > limit else None)
+    words["commands"] = rules.listed(rules.commands_of(events))
     owners = [owner] if owner is not None else await _owners(read, str(user))
     rows = await _merged(read, owners, read_cursor(cursor, int, str, int), words)
     last = rows[limit - 1] if len(rows) > limit else None
     return _page(rows, limit, None if last is None else [last.at, last.owner_id, last.seq])
+
+
+async def _of_all(read: Reader, commands: list[str], after: tuple[int, str] | None, words: dict[str, Any]) -> list[_Row]:
+    """Read the newest entries of each kind of command, and merge them by time."""
+    until, before = min((words["until"], ""), after or (words["until"], ""))
+    named = {f"command_{number}": command for number, command in enumerate(commands)}
+    found = await read.rows(_Row, of_commands(len(commands)), **{**words, **named, "until": until, "before": before})
+    return sorted(found, key=lambda one: (one.at, one.command_id), reverse=True)[: words["limit"]]
 
 
 async def _owners(read: Reader, user: str) -> list[str]:

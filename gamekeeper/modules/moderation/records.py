@@ -16,6 +16,8 @@ NoteText = Annotated[str, Meta(min_length=1, max_length=MAX_NOTE, description="f
 StaffName = Secret[Annotated[str, Meta(max_length=255)]]
 """Somebody's name as it was: it outlives their account. Neither the journal nor the export of whom they dealt with tells it."""
 Preset = Literal["hour", "day", "week", "month", "permanent"]
+BanState = Literal["in_force", "past"]
+"""Whether a ban holds, or has expired or been lifted."""
 
 
 class UserBan(Record, table="user_bans", indexes=(("ban_id",),)):
@@ -34,7 +36,7 @@ class UserBan(Record, table="user_bans", indexes=(("ban_id",),)):
     lift_reason: Personal[Reason] | None = None
 
 
-class StaffNote(Record, table="staff_notes"):
+class StaffNote(Record, table="staff_notes", indexes=(("note_id",),)):
     """What staff tell each other about a user; nobody changes it afterwards.
 
     As a secret it stands in no journal and in no export: it may quote those who complained, and is not the user's to see.

@@ -161,11 +161,20 @@ EVENTS: Final[Mapping[EventType, tuple[str, ...]]] = {
 EVENT_OF: Final[Mapping[str, EventType]] = {command: event for event, commands in EVENTS.items() for command in commands}
 
 
-def commands_of(events: Iterable[EventType] | None) -> str:
-    """Give the commands of some events, or of all, as one text with a comma at each end, which a statement can look into.
+def commands_of(events: Iterable[EventType] | None) -> list[str]:
+    """Give the commands of some events, or of all.
 
     >>> commands_of(["LOGOUT"])
-    ',sessions.revoke,sessions.revoke_all,'
+    ['sessions.revoke', 'sessions.revoke_all']
     """
     wanted = EVENTS if events is None else dict.fromkeys(events)
-    return f",{','.join(command for event in wanted for command in EVENTS[event])},"
+    return [command for event in wanted for command in EVENTS[event]]
+
+
+def listed(commands: Iterable[str]) -> str:
+    """Give commands as one text with a comma at each end, which a statement can look into.
+
+    >>> listed(["sessions.revoke", "sessions.kick"])
+    ',sessions.revoke,sessions.kick,'
+    """
+    return f",{','.join(commands)},"

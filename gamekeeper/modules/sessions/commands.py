@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
+from msgspec.structs import asdict
 
 from gamekeeper.errors import SecretKeyNeeded
 from gamekeeper.kernel.commands import Prepared, command
@@ -34,16 +35,11 @@ class Opened(Struct, frozen=True):
     refreshable_until: EpochMs | None = None
 
 
-class OpenedForGuest(Struct, frozen=True):
+class OpenedForGuest(Opened, frozen=True, kw_only=True):
     """A new guest's session; the account ends with `guest_expires_at`."""
 
-    user_id: str
     username: str
     guest_expires_at: EpochMs
-    session_id: str
-    token: Secret[str]
-    expires_at: EpochMs
-    absolute_expires_at: EpochMs
 
 
 class Touched(Struct, frozen=True):
@@ -80,8 +76,7 @@ class _Login(Struct, frozen=True):
     password_hash: str
     email_hashes: tuple[str, ...]
     new_hash: str | None
-    token: str
-    refresh_token: str | None
+    tokens: rules.NewTokens
 
 
 class _Credentials(Protocol):
@@ -92,10 +87,16 @@ class _Credentials(Protocol):
     long_lived: bool
 
 
-def open_for(ctx: Context, user: users.User, token: str, client: Client, *, refresh_token: str | None = None) -> Opened:
+class WithLength(Protocol):
+    """The argument of every command that opens a session which may be long-lived, for its preparation."""
+
+    long_lived: bool
+
+
+def open_for(ctx: Context, user: users.User, tokens: rules.NewTokens, client: Client) -> Opened:
     """Open a session of a user; those over the limit end, and rows of long ended ones go. Needs `User` and `Session` in `touches`.
 
-    With a first refresh token, by `new_refresh_token`, the session is long-lived; this needs `RefreshToken` in `touches` too.
+    The tokens are of `new_tokens`; for a long-lived session this needs `RefreshToken` in `touches` too.
 
     Raises: BANNED, ACCOUNT_INACTIVE.
     """
@@ -106,11 +107,11 @@ def open_for(ctx: Context, user: users.User, token: str, client: Client, *, refr
     for session in rules.to_end(ctx.settings, known, ctx.now):
         ctx.change(session, revoked_at=ctx.now)
     latest = user.guest_expires_at if user.is_guest else None
-    expiry = rules.first_expiry(ctx.settings, ctx.now, long_lived=refresh_token is not None, latest=latest)
+    expiry = rules.first_expiry(ctx.settings, ctx.now, long_lived=tokens.refresh_token is not None, latest=latest)
     row = Session(
         user_id=user.user_id,
         session_id=ctx.new_id(),
-        token_hash=rules.token_hash(token),
+        token_hash=rules.token_hash(tokens.token),
         created_at=ctx.now,
         last_activity_at=ctx.now,
         expires_at=expiry.sliding,
@@ -122,25 +123,31 @@ def open_for(ctx: Context, user: users.User, token: str, client: Client, *, refr
         refreshable_until=expiry.refreshable_until,
     )
     ctx.put(row)
-    if refresh_token is not None:
-        begin_family(ctx, row, refresh_token)
+    if tokens.refresh_token is not None:
+        begin_family(ctx, row, tokens.refresh_token)
     ctx.change(user, last_login_at=ctx.now)
     return Opened(
-        row.user_id, row.session_id, token, row.expires_at, row.absolute_expires_at, refresh_token, refreshable_until=row.refreshable_until
+        user_id=row.user_id,
+        session_id=row.session_id,
+        token=tokens.token,
+        expires_at=row.expires_at,
+        absolute_expires_at=row.absolute_expires_at,
+        refresh_token=tokens.refresh_token,
+        refreshable_until=row.refreshable_until,
     )
 
 
-def rotate(ctx: Context, user: users.User, session_id: str, token: str) -> Opened:
+def rotate(ctx: Context, user: users.User, session_id: str, tokens: rules.NewTokens) -> Opened:
     """Let another session go on where one was, under a new id and token; needs `User` and `Session` in `touches`.
 
-    For whatever gives a user more rights than before: who knew the token until now has nothing of it. A long-lived session becomes
-    one of the usual length.
+    For whatever gives a user more rights than before: who knew the token until now has nothing of it. It is long-lived only
+    if the new tokens are.
 
     Raises: SESSION_NOT_FOUND, BANNED, ACCOUNT_INACTIVE.
     """
     before = in_force(ctx, user.user_id, session_id)
     ctx.change(before, revoked_at=ctx.now)
-    opened = open_for(ctx, user, token, Client(before.client_type, before.ip_address, before.user_agent))
+    opened = open_for(ctx, user, tokens, Client(before.client_type, before.ip_address, before.user_agent))
     after = in_force(ctx, user.user_id, opened.session_id)
     ctx.change(after, character_id=before.character_id, world_id=before.world_id)
     return opened
@@ -167,8 +174,7 @@ async def _checked(read: Reader, arguments: _Credentials) -> Prepared:
         password_hash=stored,
         email_hashes=_addresses(read, arguments.username) if by_email else (),
         new_hash=new_hash,
-        token=rules.new_token(rules.SESSION_PREFIX),
-        refresh_token=rules.new_refresh_token() if arguments.long_lived else None,
+        tokens=rules.new_tokens(long_lived=arguments.long_lived),
     )
     return Prepared(found=found, owners=(user.user_id,))
 
@@ -201,18 +207,19 @@ def login(
         if not user.email_verified or user.email_hash not in login.email_hashes:
             raise BadCredentials
         user = users.renew_email(ctx, user, login.email_hashes[0])
-    return open_for(ctx, user, login.token, Client(client_type, ip_address, user_agent), refresh_token=login.refresh_token)
+    return open_for(ctx, user, login.tokens, Client(client_type, ip_address, user_agent))
 
 
-async def _token(_read: Reader, _arguments: object) -> Prepared:
-    return Prepared(found=rules.new_token(rules.SESSION_PREFIX))
+async def _tokens(_read: Reader, arguments: WithLength) -> Prepared:
+    return Prepared(found=rules.new_tokens(long_lived=arguments.long_lived))
 
 
-@command(touches=[users.User, Session], prepare=_token)
+@command(touches=[users.User, Session, RefreshToken], prepare=_tokens)
 def open_session(
     ctx: Context,
     *,
     user: users.UserId,
+    long_lived: bool = False,
     client_type: ClientType = "unknown",
     ip_address: IpAddress | None = None,
     user_agent: UserAgent | None = None,
@@ -226,15 +233,16 @@ def open_session(
     return open_for(ctx, row, ctx.found, Client(client_type, ip_address, user_agent))
 
 
-async def _guest(read: Reader, _arguments: object) -> Prepared:
-    return Prepared(found=(await users.free_guest_name(read), rules.new_token(rules.SESSION_PREFIX)))
+async def _guest(read: Reader, arguments: WithLength) -> Prepared:
+    return Prepared(found=(await users.free_guest_name(read), rules.new_tokens(long_lived=arguments.long_lived)))
 
 
-@command(touches=[users.User, Session], prepare=_guest, access="public")
+@command(touches=[users.User, Session, RefreshToken], prepare=_guest, access="public")
 def guest_session(
     ctx: Context,
     *,
     user: users.NewUserId | None = None,
+    long_lived: bool = False,
     client_type: ClientType = "unknown",
     ip_address: IpAddress | None = None,
     user_agent: UserAgent | None = None,
@@ -243,18 +251,10 @@ def guest_session(
 
     Raises: NAME_TAKEN, ALREADY_EXISTS.
     """
-    name, token = ctx.found
+    name, tokens = ctx.found
     guest = users.add_guest(ctx, user, name)
-    opened = open_for(ctx, guest, token, Client(client_type, ip_address, user_agent))
-    return OpenedForGuest(
-        user_id=guest.user_id,
-        username=guest.username,
-        guest_expires_at=guest.guest_expires_at or ctx.now,
-        session_id=opened.session_id,
-        token=opened.token,
-        expires_at=opened.expires_at,
-        absolute_expires_at=opened.absolute_expires_at,
-    )
+    opened = open_for(ctx, guest, tokens, Client(client_type, ip_address, user_agent))
+    return OpenedForGuest(**asdict(opened), username=guest.username, guest_expires_at=guest.guest_expires_at or ctx.now)
 
 
 def in_force(ctx: Context, user: str, session_id: str) -> Session:
@@ -366,12 +366,6 @@ def forget_all(ctx: Context, user: str) -> int:
     for row in rows:
         ctx.delete(row)
     return sum(not isinstance(row, RefreshToken) for row in rows)
-
-
-@command(touches=[Session, RefreshToken, ApiKey], access="operator")
-def forget(ctx: Context, *, user: users.UserId) -> None:
-    """Delete all sessions and API keys of a user who is erased, with the addresses that they came from."""
-    forget_all(ctx, user)
 
 
 class _Many(Protocol):

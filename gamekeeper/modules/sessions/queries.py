@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 from sqlalchemy import BigInteger, Text, bindparam, or_, select
 
 from gamekeeper.kernel.ids import Id
-from gamekeeper.kernel.queries import Reader, query
+from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import EpochMs, Secret
 from gamekeeper.kernel.store.schema import table
 from gamekeeper.modules import users
@@ -29,6 +29,9 @@ USABLE = (
     or_(accounts.c.guest_expires_at.is_(None), accounts.c.guest_expires_at > NOW),
     or_(accounts.c.banned_until.is_(None), accounts.c.banned_until <= NOW),
 )
+
+# A new password ends all sessions that were opened up to then, but for one that may be kept.
+NOT_VOID = or_(sessions.c.created_at > accounts.c.sessions_valid_from, sessions.c.session_id == accounts.c.kept_session_id)
 
 BY_TOKEN = (
     select(
@@ -53,11 +56,41 @@ BY_TOKEN = (
         sessions.c.revoked_at.is_(None),
         sessions.c.expires_at > NOW,
         sessions.c.absolute_expires_at > NOW,
-        # A new password ends all sessions that were opened up to then, but for one that may be kept.
-        or_(sessions.c.created_at > accounts.c.sessions_valid_from, sessions.c.session_id == accounts.c.kept_session_id),
+        NOT_VOID,
         *USABLE,
     )
 )
+
+# Ids of sessions sort by time, so that an index over them alone gives the newest of all users first.
+LIVE = (
+    select(
+        sessions.c.user_id,
+        accounts.c.username,
+        sessions.c.session_id,
+        sessions.c.client_type,
+        sessions.c.ip_address,
+        sessions.c.user_agent,
+        sessions.c.character_id,
+        sessions.c.world_id,
+        sessions.c.created_at,
+        sessions.c.last_activity_at,
+        sessions.c.expires_at,
+        sessions.c.refreshable_until,
+    )
+    .join_from(sessions, accounts, accounts.c.user_id == sessions.c.user_id)
+    .where(
+        sessions.c.session_id < bindparam("before", type_=Text),
+        sessions.c.revoked_at.is_(None),
+        or_(sessions.c.expires_at > NOW, sessions.c.refreshable_until > NOW),
+        NOT_VOID,
+        *USABLE,
+    )
+    .order_by(sessions.c.session_id.desc())
+    .limit(bindparam("limit", type_=BigInteger))
+)
+LIVE_OF_USER = LIVE.where(sessions.c.user_id == bindparam("user", type_=Text))
+LAST = "~"
+"""Sorts behind every id."""
 
 BY_KEY = (
     select(api_keys)
@@ -69,6 +102,8 @@ BY_KEY = (
         *USABLE,
     )
 )
+
+BY_ID = select(sessions.c.user_id).where(sessions.c.session_id == bindparam("id", type_=Text)).limit(bindparam("limit", type_=BigInteger))
 
 BY_FAMILY = select(refresh_tokens).where(refresh_tokens.c.family_hash == HASH)
 
@@ -126,6 +161,23 @@ class OwnSession(Struct, frozen=True):
     refreshable_until: EpochMs | None
 
 
+class LiveSession(Struct, frozen=True):
+    """A session that can be used or refreshed, in a list of all users'."""
+
+    user_id: str
+    username: str
+    session_id: str
+    client_type: ClientType
+    ip_address: str | None
+    user_agent: str | None
+    character_id: Id | None
+    world_id: Id | None
+    created_at: EpochMs
+    last_activity_at: EpochMs
+    expires_at: EpochMs
+    refreshable_until: EpochMs | None
+
+
 class ApiKeyView(Struct, frozen=True):
     """An API key without the key."""
 
@@ -159,6 +211,12 @@ async def by_key(read: Reader, *, key: Token) -> ApiKeyView | None:
     return None if row is None else _key_view(row)
 
 
+async def holder_of(read: Reader, session_id: str) -> str | None:
+    """Give the user of a session; None when there is no such session."""
+    found: str | None = await read.scalar(BY_ID, id=session_id, limit=1)
+    return found
+
+
 @query(access="player")
 async def list_sessions(read: Reader, *, user: users.UserId) -> list[OwnSession]:
     """List a user's sessions that can be used or refreshed, the last used one first."""
@@ -170,6 +228,20 @@ async def list_sessions(read: Reader, *, user: users.UserId) -> list[OwnSession]
     rows = [one for one in loaded.rows(Session) if rules.is_alive(one, now) and not rules.is_void(one, owner)]
     rows.sort(key=lambda one: one.last_activity_at, reverse=True)
     return [OwnSession(**{name: getattr(one, name) for name in names}) for one in rows]
+
+
+@query(access="operator")
+async def list_live(
+    read: Reader, *, user: users.UserId | None = None, limit: PageLimit = 50, cursor: Cursor | None = None
+) -> Page[LiveSession]:
+    """List sessions that can be used or refreshed, of everybody or of one user, the one opened last first; with their addresses."""
+    (before,) = read_cursor(cursor, str) or (LAST,)
+    words = {"before": before, "now": read.now_ms(), "limit": limit + 1}
+    if user is None:
+        rows = await read.rows(LiveSession, LIVE, **words)
+    else:
+        rows = await read.rows(LiveSession, LIVE_OF_USER, user=user, **words)
+    return Page(rows[:limit], write_cursor([rows[limit - 1].session_id]) if len(rows) > limit else None)
 
 
 @query(access="operator")

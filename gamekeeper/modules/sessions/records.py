@@ -25,7 +25,7 @@ class Session(
     Record,
     table="sessions",
     unique=(("token_hash",),),
-    indexes=(("expires_at",),),
+    indexes=(("expires_at",), ("session_id",)),
     checks=(
         "(character_id IS NULL) = (world_id IS NULL)",
         "expires_at <= absolute_expires_at",

@@ -79,6 +79,25 @@ def new_refresh_token() -> str:
     return f"{new_token(REFRESH_PREFIX)}.{secrets.token_urlsafe(TOKEN_BYTES)}"
 
 
+class NewTokens(Struct, frozen=True):
+    """The tokens of a session to be opened; with a refresh token it will be a long-lived one."""
+
+    token: str
+    refresh_token: str | None = None
+
+    def __repr__(self) -> str:
+        return "NewTokens(...)"  # a repr ends in logs
+
+
+def new_tokens(*, long_lived: bool = False) -> NewTokens:
+    """Make the tokens of a session, for a preparation: a command itself makes up nothing that must not be guessed.
+
+    >>> new_tokens().refresh_token is None, new_tokens(long_lived=True).refresh_token is None
+    (True, False)
+    """
+    return NewTokens(new_token(SESSION_PREFIX), new_refresh_token() if long_lived else None)
+
+
 def family_of(token: str) -> str:
     """Give what all refresh tokens of a family begin with, a secret too.
 

@@ -22,7 +22,7 @@ class RateLimited(GameError):
     """The last request was too short a while ago."""
 
     code = "RATE_LIMITED"
-    kind = Kind.BUSY
+    kind = Kind.TOO_OFTEN
     retry_after_seconds: float
 
 

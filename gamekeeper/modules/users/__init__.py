@@ -1,6 +1,6 @@
 """Users: who somebody is - name, password, role - and no fact of the game."""
 
-from .authority import acting_user, refuse_game_server, require_authority, with_actor
+from .authority import PLAYER, acting_user, refuse_game_server, require_authority, with_actor
 from .commands import (
     Guest,
     Registered,
@@ -27,8 +27,18 @@ from .credentials import (
     set_email,
     verify_email,
 )
-from .deletion import DeletionRequested, Released, cancel_deletion, erase, forget_person, release_held_names, request_deletion
-from .emails import by_email, canonical_email, email_hashes
+from .deletion import (
+    DeletionRequested,
+    Released,
+    cancel_deletion,
+    forget_person,
+    note_erased,
+    release_held_names,
+    request_deletion,
+    request_deletion_for,
+    tombstone,
+)
+from .emails import by_email, canonical_email, email_hashes, open_email
 from .errors import (
     Banned,
     DeletionNotDue,
@@ -44,9 +54,18 @@ from .errors import (
     TooManyVerifications,
     UserNotFound,
 )
-from .export import export_person
-from .passwords import Cost, GivenPassword, Password, check_password, hash_password, outdated, password_cost, verify_password
-from .queries import Leaving, UserView, find, list_due_for_erasure, list_users, named, show, view
+from .passwords import (
+    Cost,
+    GivenPassword,
+    Password,
+    check_password,
+    hash_password,
+    outdated,
+    password_cost,
+    refuse_when_crowded,
+    verify_password,
+)
+from .queries import Leaving, UserView, due_for_erasure, find, is_held, list_due_for_erasure, list_users, named, show, view
 from .records import Email, NewUserId, Role, TimeZone, User, UserId, Username, Verification
 from .rules import (
     EMAIL_CLAIM,
@@ -61,6 +80,7 @@ from .rules import (
     fold,
     guest_is_over,
     is_banned,
+    is_due_for_erasure,
     lookup_key,
     may_act,
     rank,
@@ -74,6 +94,7 @@ __all__ = [
     "FOR_EVER",
     "GUEST_HOURS",
     "HELD_CLAIM",
+    "PLAYER",
     "RESERVED",
     "USERNAME_CLAIM",
     "USERNAME_POLICY",
@@ -120,9 +141,8 @@ __all__ = [
     "change_password",
     "check_password",
     "create_guest",
+    "due_for_erasure",
     "email_hashes",
-    "erase",
-    "export_person",
     "find",
     "fold",
     "forget_person",
@@ -131,12 +151,16 @@ __all__ = [
     "guest_is_over",
     "hash_password",
     "is_banned",
+    "is_due_for_erasure",
+    "is_held",
     "list_due_for_erasure",
     "list_users",
     "lookup_key",
     "may_act",
     "named",
     "note_email",
+    "note_erased",
+    "open_email",
     "outdated",
     "password_cost",
     "rank",
@@ -144,10 +168,12 @@ __all__ = [
     "refuse_banned",
     "refuse_game_server",
     "refuse_held_name",
+    "refuse_when_crowded",
     "register",
     "release_held_names",
     "renew_email",
     "request_deletion",
+    "request_deletion_for",
     "request_email_verification",
     "request_reset",
     "require_authority",
@@ -157,6 +183,7 @@ __all__ = [
     "set_role",
     "set_timezone",
     "show",
+    "tombstone",
     "verify_email",
     "verify_password",
     "view",

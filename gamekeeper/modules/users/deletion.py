@@ -1,7 +1,7 @@
 """What may be done so that a person is forgotten: asked for, thought over for 30 days, then done for good.
 
 The user's row stays as a tombstone, so that what others did with them still adds up. Modules above this one keep things of a
-person too: whoever erases does all of it in one go, `keep.do(users.erase(user=...), other.forget(user=...))`.
+person too: `people.erase` takes all of it away in one go, and what stands here is its part for users.
 """
 
 from typing import Annotated, Protocol
@@ -82,16 +82,29 @@ def request_deletion(ctx: Context, *, user: UserId, password: GivenPassword | No
     Raises: USER_NOT_FOUND, PASSWORD_WRONG, BUSY.
     """
     found: _Leaving = ctx.found
-    row = still_proved(ctx, user, found.password_hash)
+    return _requested(ctx, still_proved(ctx, user, found.password_hash), held=found.held)
+
+
+@command(touches=[User], prepare=_looked_up, access="operator", module="users")
+def request_deletion_for(ctx: Context, *, user: UserId) -> DeletionRequested:
+    """Note that a user has asked to be forgotten, by letter for instance: as `request_deletion`, without a password.
+
+    Raises: USER_NOT_FOUND.
+    """
+    found: _Leaving = ctx.found
+    return _requested(ctx, alive(ctx, user), held=found.held)
+
+
+def _requested(ctx: Context, row: User, *, held: bool) -> DeletionRequested:
     if row.deletion_requested_at is None:
         # Held from now on, and not from the moment of erasing: nobody can be quick enough to take the name in between.
-        _hold(ctx, row, found)
+        _hold(ctx, row, held=held)
         row = ctx.change(row, deletion_requested_at=ctx.now, updated_at=ctx.now)
     return DeletionRequested(rules.erasure_due_at(row) or ctx.now)
 
 
-def _hold(ctx: Context, row: User, found: _Leaving) -> None:
-    if not found.held and not row.is_guest:
+def _hold(ctx: Context, row: User, *, held: bool) -> None:
+    if not held and not row.is_guest:
         ctx.claim(rules.HELD_CLAIM, rules.held_keys(ctx.keys, row.username_key)[0], row.user_id)
 
 
@@ -109,27 +122,31 @@ def cancel_deletion(ctx: Context, *, user: UserId) -> None:
         ctx.change(row, deletion_requested_at=None, updated_at=ctx.now)
 
 
-@command(touches=[User, Verification], prepare=_looked_up, access="operator", module="users")
-def erase(ctx: Context, *, user: UserId, early: bool = False) -> None:
-    """Forget a user who has asked for it, after the 30 days or `early`: what is left names nobody, and cannot be undone.
+def tombstone(ctx: Context, row: User, *, held: bool, early: bool = False) -> User:
+    """Make a user who has asked for it a tombstone, after the 30 days or `early`, and hold the name, unless it is `held` already.
 
-    The account's row stays under a made-up name. Everything personal in the journal is unreadable from now on, for the user's own
-    key is destroyed. The user name is free after 90 days, by `release_held_names`.
+    Whoever calls it lists `User` and `Verification` in what it touches. The tombstone shows when it was asked for until
+    `note_erased` says that nothing of the person is left elsewhere either.
 
-    What modules above keep of a person they forget themselves; do it together with this, in one `keep.do`.
-
-    Raises: USER_NOT_FOUND, DELETION_NOT_DUE.
+    Raises: DELETION_NOT_DUE.
     """
-    row = alive(ctx, user)
     due_at = rules.erasure_due_at(row)
     if due_at is None or not (early or due_at <= ctx.now):
         raise DeletionNotDue(due_at=due_at)
-    _hold(ctx, row, ctx.found)
-    forget_person(ctx, row)
+    _hold(ctx, row, held=held)
+    return forget_person(ctx, row)
 
 
-def forget_person(ctx: Context, row: User) -> None:
+def note_erased(ctx: Context, tombstone: User) -> None:
+    """Note that nothing is left to do for a tombstone; whoever calls it lists `User` in what it touches."""
+    if tombstone.deletion_requested_at is not None:
+        ctx.change(tombstone, deletion_requested_at=None, updated_at=ctx.now)
+
+
+def forget_person(ctx: Context, row: User) -> User:
     """Make a user's row a tombstone, give their claims back and destroy their key; their name is not held.
+
+    What is personal in the journal can never be read again, and what other commands of the same transaction change neither.
 
     Whoever calls it lists `User` and `Verification` in what it touches.
     """
@@ -138,23 +155,23 @@ def forget_person(ctx: Context, row: User) -> None:
     ctx.release(rules.USERNAME_CLAIM, row.username_key)
     release_email(ctx, row)
     name = rules.tombstone_name(row.user_id)
-    ctx.put(
-        User(
-            user_id=row.user_id,
-            username=name,
-            username_key=rules.fold(name),
-            created_at=row.created_at,
-            updated_at=ctx.now,
-            is_active=False,
-            is_guest=row.is_guest,
-            guest_expires_at=row.guest_expires_at,
-            account_origin=row.account_origin,
-            deletion_requested_at=row.deletion_requested_at,
-            tombstoned_at=ctx.now,
-            sessions_valid_from=ctx.now,
-        )
+    left = User(
+        user_id=row.user_id,
+        username=name,
+        username_key=rules.fold(name),
+        created_at=row.created_at,
+        updated_at=ctx.now,
+        is_active=False,
+        is_guest=row.is_guest,
+        guest_expires_at=row.guest_expires_at,
+        account_origin=row.account_origin,
+        deletion_requested_at=row.deletion_requested_at,
+        tombstoned_at=ctx.now,
+        sessions_valid_from=ctx.now,
     )
+    ctx.put(left)
     ctx.erase_person(row.user_id)
+    return left
 
 
 class _Many(Protocol):

@@ -61,6 +61,11 @@ def email_hashes(keys: KeyRing, address: str) -> list[str]:
     return keys.fingerprints(PURPOSE, address)
 
 
+def open_email(keys: KeyRing, sealed: str) -> str | None:
+    """Give the address that was kept for mail; None when the keep no longer has the key of the seal."""
+    return keys.open(PURPOSE, sealed)
+
+
 async def by_email(read: Reader, email: str) -> User | None:
     """Give the user who has verified an address, with the secrets: for logging in and for resets.
 

@@ -1,9 +1,13 @@
 """Passwords: judged, hashed and checked; the last two in a few threads, for either takes tens of milliseconds and 19 MiB."""
 
 import asyncio
+import contextlib
 import os
 import string
+import sys
+import threading
 import unicodedata
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -12,6 +16,7 @@ from typing import Annotated, Final, ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import ARGON2_VERSION
 from msgspec import Meta, Struct
 
 from gamekeeper.errors import Busy
@@ -31,13 +36,23 @@ MAX_BYTES: Final = 1024
 MAX_WAITING: Final = 64
 """How many passwords may wait for a thread before a caller is told to come back."""
 RETRY_SECONDS: Final = 1.0
+NICE: Final = 10
+"""How far the threads step back for everybody else: a flood of logins gets the time of the cores that play leaves over."""
 
 Password = Secret[Annotated[str, Meta(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]]
 """A password that somebody chooses."""
 GivenPassword = Secret[Annotated[str, Meta(max_length=MAX_PASSWORD)]]
 """A password that somebody claims to know."""
 
-_THREADS: Final = ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="gamekeeper-password")
+
+def _step_back() -> None:
+    # Only Linux knows the priority of a thread; elsewhere it would be that of the whole process.
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICE)
+
+
+_THREADS: Final = ThreadPoolExecutor(max(1, os.cpu_count() or 1), "gamekeeper-password", initializer=_step_back)
 _waiting = 0
 
 
@@ -139,10 +154,18 @@ def outdated(stored: str, cost: Cost = LEAST) -> bool:
     return _hasher(cost).check_needs_rehash(stored)
 
 
-async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    global _waiting  # one count for all keeps of the process: they share the cores
+def refuse_when_crowded() -> None:
+    """Refuse what would have to wait for a thread when as many wait as may.
+
+    Raises: BUSY.
+    """
     if _waiting >= MAX_WAITING:
         raise Busy(retry_after_seconds=RETRY_SECONDS)
+
+
+async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    global _waiting  # one count for all keeps of the process: they share the cores
+    refuse_when_crowded()
     _waiting += 1
     try:
         return await asyncio.wrap_future(_THREADS.submit(function, *args, **kwargs))
@@ -156,14 +179,18 @@ def _hasher(cost: Cost) -> PasswordHasher:
 
 
 def _verify(stored: str | None, plain: bytes, cost: Cost) -> bool:
+    nobodys = _nobodys_hash(_hasher(cost))
     try:
-        matches = _hasher(cost).verify(stored or _nobodys_hash(cost), plain)
+        matches = _hasher(cost).verify(stored or nobodys, plain)
     except (VerificationError, InvalidHashError):
         return False
     return matches and stored is not None
 
 
-@cache
-def _nobodys_hash(cost: Cost) -> str:
-    """What a password is compared with when there is no account, so that both answers take as long."""
-    return _hasher(cost).hash(os.urandom(32))
+def _nobodys_hash(hasher: PasswordHasher) -> str:
+    """What a password is compared with when there is no account, so that both answers take as long.
+
+    It is no password's hash but looks like one: to make a real one would take the first stranger's time twice.
+    """
+    salt, digest = (b64encode(os.urandom(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len))
+    return f"$argon2id$v={ARGON2_VERSION}$m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}${salt}${digest}"

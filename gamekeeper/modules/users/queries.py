@@ -1,11 +1,12 @@
 """What may be asked of users. No answer holds a password's hash."""
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Text, bindparam, select
+from sqlalchemy import BigInteger, Text, bindparam, or_, select
 
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import EpochMs, Personal
 from gamekeeper.kernel.store.schema import claims, table
+from gamekeeper.kernel.verify import Problem, check
 
 from . import rules
 from .errors import UserNotFound
@@ -51,12 +52,39 @@ DUE = (
     select(users.c.user_id)
     .where(
         users.c.deletion_requested_at.is_not(None),
-        users.c.deletion_requested_at <= bindparam("before", type_=BigInteger),
-        users.c.tombstoned_at.is_(None),
+        # A tombstone keeps the time until nothing of the person is left anywhere.
+        or_(users.c.deletion_requested_at <= bindparam("before", type_=BigInteger), users.c.tombstoned_at.is_not(None)),
     )
     .order_by(users.c.deletion_requested_at)
     .limit(bindparam("limit", type_=BigInteger))
 )
+
+UNNAMED = (
+    select(users.c.user_id)
+    .where(
+        users.c.tombstoned_at.is_(None),
+        ~select(claims.c.key)
+        .where(claims.c.kind == rules.USERNAME_CLAIM, claims.c.key == users.c.username_key, claims.c.owner_id == users.c.user_id)
+        .exists(),
+    )
+    .order_by(users.c.user_id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+UNVERIFIED = (
+    select(users.c.user_id)
+    .where(
+        users.c.email_verified,
+        ~select(claims.c.key)
+        .where(claims.c.kind == rules.EMAIL_CLAIM, claims.c.key == users.c.email_hash, claims.c.owner_id == users.c.user_id)
+        .exists(),
+    )
+    .order_by(users.c.user_id)
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+FIRST_FOUND = 50
+"""Users that a verification names for one fault."""
 
 
 class UserView(Struct, frozen=True):
@@ -149,5 +177,33 @@ async def is_held(read: Reader, username_key: str) -> bool:
 
 @query(access="operator")
 async def list_due_for_erasure(read: Reader, *, limit: PageLimit = 50) -> list[Leaving]:
-    """List users whose time of grace is over, those who asked first before the others; erasing them takes them off the list."""
+    """List users whose time of grace is over or whose erasing was cut off, those who asked first before the others.
+
+    Erasing them takes them off the list.
+    """
+    return await due_for_erasure(read, limit)
+
+
+async def due_for_erasure(read: Reader, limit: int) -> list[Leaving]:
+    """Give users who may be erased without being early, and tombstones that are not done with."""
     return await read.rows(Leaving, DUE, before=read.now_ms() - rules.GRACE_DAYS * rules.DAY, limit=limit)
+
+
+class _Found(Struct, frozen=True):
+    """A user with whom something is wrong."""
+
+    user_id: str
+
+
+@check("users.names")
+async def names_are_claimed(read: Reader) -> list[Problem]:
+    """Find the users whose name is not claimed for them, so that somebody else could have it too."""
+    rows = await read.rows(_Found, UNNAMED, limit=FIRST_FOUND)
+    return [Problem("users.names", "the name is not claimed for its user", owner=row.user_id, table="claims") for row in rows]
+
+
+@check("users.emails")
+async def emails_are_claimed(read: Reader) -> list[Problem]:
+    """Find the users whose verified address is not claimed for them."""
+    rows = await read.rows(_Found, UNVERIFIED, limit=FIRST_FOUND)
+    return [Problem("users.emails", "the verified address is not claimed for its user", owner=row.user_id, table="claims") for row in rows]

@@ -310,6 +310,17 @@ def erasure_due_at(user: User) -> int | None:
     return None if user.deletion_requested_at is None else user.deletion_requested_at + GRACE_DAYS * DAY
 
 
+def is_due_for_erasure(user: User, now: int) -> bool:
+    """Say whether a user's time of grace is over, or erasing them was cut off.
+
+    >>> asked = User("u1", "ada", "ada", 0, 0, deletion_requested_at=0)
+    >>> is_due_for_erasure(asked, GRACE_DAYS * DAY - 1), is_due_for_erasure(asked, GRACE_DAYS * DAY)
+    (False, True)
+    """
+    due_at = erasure_due_at(user)
+    return due_at is not None and (user.tombstoned_at is not None or due_at <= now)
+
+
 def tombstone_name(user: str) -> str:
     """Give the name that an erased user is shown under: one that tells nothing, not even a part of an id that may be a name.
 

@@ -2,10 +2,11 @@
 
 from .commands import create_world
 from .errors import WorldNotFound
-from .queries import list_worlds, show
-from .records import NewWorldId, World, WorldId, WorldName, WorldStatus
+from .queries import list_worlds, require_known, show
+from .records import DEFAULT, NewWorldId, World, WorldId, WorldName, WorldStatus
 
 __all__ = [
+    "DEFAULT",
     "NewWorldId",
     "World",
     "WorldId",
@@ -14,5 +15,6 @@ __all__ = [
     "WorldStatus",
     "create_world",
     "list_worlds",
+    "require_known",
     "show",
 ]

@@ -6,7 +6,7 @@ from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, re
 from gamekeeper.kernel.store.schema import table
 
 from .errors import WorldNotFound
-from .records import World, WorldId
+from .records import DEFAULT, World, WorldId
 
 worlds = table(World)
 
@@ -16,6 +16,15 @@ WORLDS = (
     .order_by(worlds.c.world_id)
     .limit(bindparam("limit", type_=BigInteger))
 )
+
+
+async def require_known(read: Reader, world: str) -> None:
+    """Refuse a world that nobody has made, for commands that put somebody there; worlds stay, so that a look beforehand is enough.
+
+    Raises: WORLD_NOT_FOUND.
+    """
+    if world != DEFAULT and await read.get(World, world) is None:
+        raise WorldNotFound(id=world)
 
 
 @query(access="public")

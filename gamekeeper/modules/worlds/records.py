@@ -9,6 +9,9 @@ from gamekeeper.kernel.records import EpochMs, Key, OwnedBy, Record
 
 from .errors import WorldNotFound
 
+DEFAULT = "world"
+"""The world of a game that has only one. Characters may be in it before anybody has made it; all others must be made first."""
+
 WorldId = Annotated[Id, OwnedBy("world", missing=WorldNotFound)]
 NewWorldId = Annotated[Id, OwnedBy("world", creates=True)]
 WorldName = Annotated[

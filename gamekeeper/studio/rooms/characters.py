@@ -21,6 +21,7 @@ from gamekeeper.studio.asking import PAGE, id_of, keep_of, wants_part, word
 from gamekeeper.studio.bag import Bag, bags_of
 from gamekeeper.studio.rendering import page
 
+from .character_forms import FORMS
 from .edits import Draft, change, new_drafts
 
 ENTRIES: Final = 25
@@ -82,12 +83,12 @@ async def show(request: Request) -> Response:
     """One character, or the next entries of its timeline."""
     if wants_part(request):
         return page(request, "timeline_part.html", **await timeline_of(request, id_of(request)))
-    return await answer(request, new_drafts(request))
+    return await answer(request, new_drafts(request, FORMS))
 
 
 async def edit(request: Request) -> Response:
     """Run the command of a form; a refusal is shown beside what was typed."""
-    return await change(request, answer)
+    return await change(request, FORMS, answer, "characters")
 
 
 async def answer(request: Request, drafts: dict[str, Draft], status: int = 200) -> Response:

@@ -1,8 +1,8 @@
-"""The forms of a character's page. Each one is a command, done with the operator's name, a reason and an idempotency key."""
+"""How forms become commands: each one is done with the operator's name, a reason and an idempotency key."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -13,98 +13,88 @@ from starlette.responses import Response
 from gamekeeper.errors import GameError, InvalidArgument, KeyReused
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.ids import new_id
-from gamekeeper.modules import characters, items
 from gamekeeper.studio.asking import STATUS, id_of, keep_of
 from gamekeeper.studio.guard import session_of, visit
 from gamekeeper.studio.rendering import go_to
 
 SHORTEST_REASON: Final = 3
 LONGEST_REASON: Final = 1_000
-ACCOUNT: Final = "operator"
-"""The source of what operators grant, and the sink of what they take: `mint:operator`, `burn:operator`."""
+BACK: Final = frozenset({"sessions", "moderation"})
+"""Lists from which a link leads to a form, and to which one returns when it is done."""
+MEANT: Final = "yes"
+"""What the box says by which somebody confirms what cannot be undone."""
 
-FIELDS: Final = {
-    "rename": ("name", "reason"),
-    "grant": ("item", "quantity", "container", "reason"),
-    "remove": ("item", "quantity", "container", "reason"),
-}
+Typed = dict[str, str]
+
+
+class Form(Struct, frozen=True):
+    """A form: its fields, the command that it is, and what is said when it is done."""
+
+    fields: tuple[str, ...]
+    call: Callable[[str, Typed], Call[Any]]
+    done: Callable[[Typed, Any], str]
 
 
 class Draft(Struct):
-    """A form: what was typed, the key under which it is sent, and why it was refused."""
+    """A form as it stands: what was typed, the key under which it is sent, and why it was refused."""
 
     key: str
-    values: dict[str, str]
+    values: Typed
     error: GameError | None = None
     open: bool = False
 
 
+Forms = Mapping[str, Form]
 Answer = Callable[[Request, dict[str, Draft], int], Awaitable[Response]]
 
 
-def new_drafts(request: Request) -> dict[str, Draft]:
-    """Empty forms; a link may fill one in beforehand (`?form=remove&item=coins`)."""
-    drafts = {form: Draft(new_id(), dict.fromkeys(fields, "")) for form, fields in FIELDS.items()}
+def new_drafts(request: Request, forms: Forms) -> dict[str, Draft]:
+    """Empty forms; a link may fill one in beforehand (`?form=remove&item=coins`), but confirm nothing."""
+    drafts = {name: Draft(new_id(), dict.fromkeys((*form.fields, "back"), "")) for name, form in forms.items()}
     wanted = request.query_params.get("form", "")
     if wanted in drafts:
         draft = drafts[wanted]
         draft.open = True
-        draft.values |= {name: request.query_params[name] for name in draft.values if name in request.query_params}
+        draft.values |= {name: request.query_params[name] for name in draft.values if name in request.query_params and name != "confirm"}
+        if draft.values["back"] not in BACK:
+            draft.values["back"] = ""
     return drafts
 
 
-async def change(request: Request, answer: Answer) -> Response:
+async def change(request: Request, forms: Forms, answer: Answer, room: str) -> Response:
     """Run the command of a form, or show the page again with what was typed and what is wrong."""
-    form, typed = request.path_params["form"], visit(request).form
-    if form not in FIELDS:
+    name, typed = request.path_params["form"], visit(request).form
+    form = forms.get(name)
+    if form is None:
         raise HTTPException(404)
     try:
-        reason = _reason(typed)
-        call = CALLS[form](id_of(request), typed)
+        call = _checked(form, id_of(request), typed)
         actor = f"operator:{session_of(request).operator}"
+        # A reason that the command takes itself may be sealed; said twice it would stand in the journal in clear.
+        reason = None if call.command.reason is not None else _reason(typed)
         result = await keep_of(request).do(call, key=typed.get("key") or None, actor=actor, reason=reason)
     except GameError as error:
-        drafts = new_drafts(request)
+        drafts = new_drafts(request, forms)
         # The same key again: if the answer was lost and not the change, sending the form once more does nothing twice.
-        key = drafts[form].key if isinstance(error, KeyReused) else typed.get("key") or drafts[form].key
-        drafts[form] = Draft(key, {name: typed.get(name, "") for name in FIELDS[form]}, error, open=True)
+        key = drafts[name].key if isinstance(error, KeyReused) else typed.get("key") or drafts[name].key
+        values = {field: typed.get(field, "") for field in (*form.fields, "back")}
+        drafts[name] = Draft(key, values | ({"confirm": ""} if "confirm" in values else {}), error, open=True)
         return await answer(request, drafts, STATUS[error.kind])
-    return go_to(request, "characters", id_of(request), notice=_done(form, typed, result))
+    back = typed.get("back", "")
+    where = (back,) if back in BACK else (room, id_of(request))
+    return go_to(request, *where, notice=form.done(typed, result))
 
 
-def _reason(typed: dict[str, str]) -> str:
+def _checked(form: Form, id: str, typed: Typed) -> Call[Any]:
+    if "reason" in form.fields:
+        _reason(typed)
+    if "confirm" in form.fields and typed.get("confirm") != MEANT:
+        raise InvalidArgument(path="/confirm", problem="tick the box that says that it is meant")
+    return form.call(id, typed)
+
+
+def _reason(typed: Typed) -> str:
     reason = typed.get("reason", "").strip()
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
         raise InvalidArgument(path="/reason", problem=f"say why, in {SHORTEST_REASON} to {LONGEST_REASON:,} characters")
     return reason
-
-
-def _quantity(typed: dict[str, str]) -> int:
-    text = typed.get("quantity", "").strip().replace(",", "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 16):
-        raise InvalidArgument(path="/quantity", problem="a whole number, at least 1")
-    return int(text)
-
-
-def _rename(character: str, typed: dict[str, str]) -> Call[Any]:
-    return characters.rename(character=character, name=typed.get("name", ""))
-
-
-def _grant(character: str, typed: dict[str, str]) -> Call[Any]:
-    place: Any = typed.get("container", "inventory")
-    return items.grant(holder=character, item=typed.get("item", "").strip(), quantity=_quantity(typed), source=ACCOUNT, container=place)
-
-
-def _remove(character: str, typed: dict[str, str]) -> Call[Any]:
-    place: Any = typed.get("container", "inventory")
-    return items.use_up(holder=character, item=typed.get("item", "").strip(), quantity=_quantity(typed), sink=ACCOUNT, container=place)
-
-
-CALLS: Final[dict[str, Callable[[str, dict[str, str]], Call[Any]]]] = {"rename": _rename, "grant": _grant, "remove": _remove}
-
-
-def _done(form: str, typed: dict[str, str], result: Any) -> str:
-    if form == "rename":
-        return f"Renamed from {result.before} to {result.after}."
-    verb = "Granted" if form == "grant" else "Removed"
-    return f"{verb} {_quantity(typed):,} \u00d7 {typed['item'].strip()}."
