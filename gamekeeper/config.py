@@ -119,6 +119,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """how long what somebody drops lies on the ground"""
     death_drop_seconds: Annotated[int, Meta(ge=1, le=604_800)] = 3_600
     """how long what the dead leave lies on the ground"""
+    gravestone_seconds: Annotated[int, Meta(ge=1, le=604_800)] = 900
+    """how long a gravestone stands before what is in it falls to the ground"""
+    death_keeps: Annotated[int, Meta(ge=0, le=28)] = 3
+    """how many of its most valuable things a character keeps that dies where it is safe"""
     host: str = "127.0.0.1"
     """the address that the server listens on"""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8420

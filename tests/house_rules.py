@@ -170,6 +170,7 @@ SLICE = {"__init__.py", "records.py", "rules.py", "commands.py", "queries.py", "
 EXCEPTIONS: Mapping[str, tuple[set[str], set[str]]] = {
     # what a kind is, and the first one; what may be wrong with a definition; reading packs from files touches no database
     "content": ({"kinds.py", "items.py", "flaws.py", "packs.py"}, set()),
+    "banks": ({"vault.py"}, set()),  # what lies where, and moving it
     "essences": ({"definitions.py"}, set()),  # what packs may define of them
     "quests": ({"definitions.py"}, set()),  # what packs may define of them
     "guests": ({"leaving.py"}, {"records.py"}),  # they are users for a while; what is taken off whoever goes

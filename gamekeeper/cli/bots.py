@@ -158,7 +158,12 @@ class Bot:
         """Take something from the ground."""
         if self.game.heaps:
             slot = self.game.heaps.pop(self.luck.randrange(len(self.game.heaps)))
-            await self._do("items.pick_up", character=self.character, world=self.game.world, slot=slot)
+            try:
+                await self._do("items.pick_up", character=self.character, world=self.game.world, slot=slot)
+            except Problem as problem:
+                if problem.code == "LOOT_PROTECTED":
+                    self.game.heaps.append(slot)
+                raise
 
     async def trade(self) -> None:
         """Trade with another bot that has nothing else to do."""

@@ -23,7 +23,9 @@ ACTOR: Final = "operator:cli"
 
 
 def load(
-    path: Annotated[Path, Parameter(help="A folder with pack.toml, items*.toml and so on, or one file.")],
+    path: Annotated[
+        Path, Parameter(help="A folder with pack.toml, items*.toml and so on, one file, or a pack that comes along: runescape.")
+    ],
     /,
     *,
     format: Annotated[Format, Parameter(help="hyperscape reads that game's manifests, a folder or one file.")] = "pack",
@@ -54,6 +56,7 @@ def read(path: Path, format: Format, modules: Sequence[str] = ()) -> "Pack":
 
     Raises: INVALID_PACK, FILE_REFUSED, INVALID_ARGUMENT.
     """
+    from gamekeeper import packs
     from gamekeeper.importers import read_hyperscape
     from gamekeeper.keep import import_modules
     from gamekeeper.modules import content
@@ -61,7 +64,11 @@ def read(path: Path, format: Format, modules: Sequence[str] = ()) -> "Pack":
     import_modules(modules)
 
     if not path.exists():
-        raise FileRefused(file=str(path), problem="no such file or folder")
+        ours = packs.built_in(str(path)) if format == "pack" else None
+        if ours is None:
+            problem = f"no such file or folder, and no pack that comes along: those are {', '.join(packs.names())}"
+            raise FileRefused(file=str(path), problem=problem)
+        path = ours
     try:
         if format == "pack":
             return content.read_pack(path)

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from gamekeeper.config import settings_from
 from gamekeeper.keep import Keep, import_modules, make_store
-from gamekeeper.kernel.clock import SystemClock
+from gamekeeper.kernel.clock import Clock, SystemClock
 from gamekeeper.kernel.store.base import (
     Applied,
     LoadRequest,
@@ -108,12 +108,12 @@ async def _nothing(_: Any) -> None:
 
 
 @asynccontextmanager
-async def faulty(url: str, **settings: Any) -> AsyncIterator[tuple[Keep, FaultyStore]]:
+async def faulty(url: str, *, clock: Clock | None = None, **settings: Any) -> AsyncIterator[tuple[Keep, FaultyStore]]:
     """An open keep over a store that can be told to fail."""
     import_modules()
     made = settings_from({"url": url, "allow_unsafe_postgres": True, **settings})
     store = FaultyStore(make_store(made))
-    keep = Keep(made, store, SystemClock())
+    keep = Keep(made, store, clock or SystemClock())
     await keep.start(create=True)
     try:
         yield keep, store

@@ -11,7 +11,7 @@ from gamekeeper.errors import StoreUnavailable
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.verify import verify
-from gamekeeper.modules import items, trades
+from gamekeeper.modules import banks, content, essences, items, stores, trades, worlds
 from tests.crash.faults import FAULTS, Fault, FaultyStore, faulty
 from tests.modules import scene
 
@@ -64,7 +64,53 @@ async def complete_trade(keep: Keep, tag: str) -> Case:
     return Case(trades.accept(character=bob, trade=id, revision=state.revision), [ada, bob])
 
 
-COMMANDS: tuple[Prepare, ...] = (grant, swap, equip, complete_trade)
+async def bond(keep: Keep, tag: str) -> Case:
+    (ada,) = await scene.people(keep, f"Ada {tag}")
+    await keep.do(items.grant(holder=ada, item="crown", quantity=1, source="loot"))
+    return Case(essences.bond(character=ada, essence="ember", attribute="power"), [ada])
+
+
+async def awaken(keep: Keep, tag: str) -> Case:
+    (ada,) = await scene.people(keep, f"Ada {tag}")
+    await keep.do(items.grant_many(holder=ada, items=[items.Line("crown", 1), items.Line("logs", 2)], source="loot"))
+    await keep.do(essences.bond(character=ada, essence="ember", attribute="power"))
+    return Case(essences.awaken(character=ada, essence_slot=1, stone="log"), [ada])
+
+
+async def shop(keep: Keep, tag: str) -> Case:
+    (ada,) = await scene.people(keep, f"Ada {tag}")
+    if await keep.version("market") is None:
+        await keep.do(worlds.create_world(world="market", name="Market"))
+    await keep.do(items.grant_many(holder=ada, items=[items.Line("coins", 9), items.Line("coins", 2, "pouch")], source="loot"))
+    return Case(stores.buy(character=ada, world="market", store="stall", item="arrow", quantity=3, expected_price=6), [ada])
+
+
+async def deposit(keep: Keep, tag: str) -> Case:
+    (ada,) = await scene.people(keep, f"Ada {tag}")
+    await keep.do(items.grant(holder=ada, item="logs", quantity=9, source="loot"))
+    await keep.do(banks.deposit(character=ada, item="logs", quantity=4))
+    return Case(banks.deposit_inventory(character=ada), [ada])
+
+
+async def withdraw(keep: Keep, tag: str) -> Case:
+    case = await deposit(keep, tag)
+    await keep.do(case.call)
+    return Case(banks.withdraw(character=case.owners[0], slot=0, quantity=9, placeholder=True), case.owners)
+
+
+COMMANDS: tuple[Prepare, ...] = (grant, swap, equip, complete_trade, bond, awaken, shop, deposit, withdraw)
+
+STALL = stores.StoreDefinition(id="stall", name="Stall", items=(stores.StockedItem(item="arrow", price=2, stock=1_000_000),))
+
+EMBER = essences.EssenceDefinition(
+    id="ember",
+    name="Ember",
+    item="crown",
+    bonuses=essences.Bonuses(power=5, speed=2, spirit=3, recovery=1),
+    ability=essences.Ability(name="Spark"),
+    pool=tuple(essences.Ability(name=name, tags=(name.lower(),)) for name in ("Coat", "Coal", "Smoke", "Ash")),
+)
+LOG = essences.AwakeningStone(id="log", item="logs", tags=("coal",))
 
 
 SETTINGS = {"deadline_seconds": 0.4, "checkpoint_seconds": 3600.0}
@@ -72,11 +118,23 @@ SETTINGS = {"deadline_seconds": 0.4, "checkpoint_seconds": 3600.0}
 
 
 async def lying(keep: Keep, owners: Sequence[str]) -> list[Any]:
-    """Everything that these owners hold, from the database."""
-    return [
-        sorted((row.container, row.slot, row.item, row.quantity, row.item_uid or "") for row in await keep.ask(items.inventory(holder=one)))
-        for one in owners
-    ]
+    """Everything that these owners hold and have become, from the database."""
+    return [[*await _held(keep, one), *await _powers(keep, one)] for one in owners]
+
+
+async def _held(keep: Keep, owner: str) -> list[Any]:
+    rows = await keep.ask(items.inventory(holder=owner))
+    return sorted((row.container, row.slot, row.item, row.quantity, row.item_uid or "") for row in rows)
+
+
+async def _powers(keep: Keep, owner: str) -> list[Any]:
+    """Essences, abilities and attributes, in as many words as an item has."""
+    sheet = await keep.ask(essences.show(character=owner, parts=["abilities", "attributes"]))
+    found: list[Any] = [("attribute", one.attribute, one.base, one.bonus, "") for one in sheet.attributes or []]
+    for one in sheet.essences or []:
+        found.append(("essence", one.slot, one.essence, one.attribute, ""))
+        found += [("ability", one.slot, each.slot, each.name, "") for each in one.abilities or []]
+    return found
 
 
 async def outcome(prepare: Prepare, keep: Keep, tag: str) -> list[Any]:
@@ -127,6 +185,7 @@ async def test_a_fault_at_any_call_leaves_all_or_nothing(database_url: str, prep
     points = 0
     async with faulty(database_url, **SETTINGS) as (keep, store):
         await scene.stock(keep)
+        await keep.do(content.load_pack(pack=scene.pack(EMBER, LOG, STALL, id="essences")))
         expected = await outcome(prepare, keep, "sample")
         # Rows in the cache and one fault; or nothing in the cache and three faults in a row, so that the slow way is faulty too.
         for (warm, times), fault in itertools.product(((True, 1), (False, 3)), FAULTS):

@@ -36,10 +36,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server.drop_database(url)
 
 
-def run(folder: Path, *arguments: str) -> str:
-    """Run Python in a folder, with the repository to import from; gives what it prints."""
+def run(folder: Path, *arguments: str, typed: str = "") -> str:
+    """Run Python in a folder, with the repository to import from, and type something; gives what it prints."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, input=typed, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -75,3 +75,18 @@ def test_the_commands_of_an_example_stand_on_every_surface(tmp_path: Path) -> No
     assert before == []
     assert commands == ["fishing_derby.open_lake", "fishing_derby.cast_line", "fishing_derby.sell_catch"]
     assert paths == ["/v1/" + name.replace(".", "/") for name in commands] + ["/v1/fishing_derby/catches"]
+
+
+def test_the_mud_is_played_by_hand_and_goes_on_after_a_restart(tmp_path: Path) -> None:
+    script = str(ROOT / "examples" / "essence_mud.py")
+
+    run(tmp_path, script, "play", typed="Wren\ntake ember\nbond ember to power\ngo north\nfight with ember\nquit\n")
+    told = run(tmp_path, script, "play", typed="Wren\nsheet\nfight with ember\ngo up\nbond ember to speed\n")
+
+    assert "The Windy Yard" in told.splitlines()[0]
+    assert "A rag hound lies still" in told.splitlines()[0]
+    assert "Ember (Cinder Lash 0). power 15. Carried: 1 Hearth stone, 100 Brass pennies. Health 82." in told
+    assert "Nothing that wants to fight is here." in told
+    assert "There is no way in that direction." in told
+    assert "The character holds this essence already." in told
+    assert "entries, 0 problems" in told

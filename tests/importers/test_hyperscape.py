@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from gamekeeper.importers import Note, read_hyperscape
-from gamekeeper.modules.content import Fault, InvalidPack, ItemDefinition
+from gamekeeper.keep import Keep
+from gamekeeper.modules import items, npcs, stores, worlds
+from gamekeeper.modules.content import Fault, InvalidPack, ItemDefinition, load_pack
+from tests.modules.scene import adds_up, people
 
 MANIFESTS = Path(__file__).parents[3] / "shared" / "data" / "hyperscape"
 """What Hyperscape itself has published, where somebody has put it beside the repository."""
@@ -157,10 +161,136 @@ def test_a_folder_is_read_as_far_as_there_are_kinds_for_it(tmp_path: Path) -> No
 
 
 # In CI nothing may be skipped, and the manifests are not ours to keep here.
+STALL = {
+    "id": "stall",
+    "name": "Stall",
+    "location": {"zone": "square", "position": {"x": -5, "y": 0, "z": 8.5}, "facing": "north"},
+    "buyback": True,
+    "buybackRate": 0.45,
+    "description": "Planks on barrels",
+    "items": [
+        {"id": "axe", "itemId": "stone_axe", "name": "Stone Axe", "price": 50, "stockQuantity": -1, "restockTime": 0},
+        {"id": "moon", "itemId": "moon", "price": 1, "stockQuantity": 1, "restockTime": 1},
+    ],
+}
+WOLF = {
+    "id": "wolf",
+    "name": "Wolf",
+    "type": "beast",
+    "mobType": "beast",
+    "level": 3,
+    "health": 4,
+    "maxHealth": 9,
+    "stats": {"level": 3, "health": 9, "attack": 4, "defense": 2},
+    "attackSpeed": 1.5,
+    "respawnTime": 900_001,
+    "xpReward": 12,
+    "drops": [
+        {"itemId": "stone_axe", "quantity": 2, "chance": 1.0, "isGuaranteed": True},
+        {"itemId": "stone_axe", "quantity": 1, "chance": 0.05},
+        {"itemId": "moon", "quantity": 1, "chance": 0.5},
+    ],
+    "modelPath": "asset://wolf.glb",
+}
+CLERK = {"id": "clerk", "name": "Clerk", "type": "npc", "npcType": "bank", "services": ["banking"], "dialogueLines": ["Next!"]}
+VAULT = {"id": "vault", "name": "Vault", "location": {"zone": "square", "position": {"x": 5, "y": 0, "z": 8}}, "isShared": False}
+
+
+def manifests(place: Path, **files: list[Any]) -> Path:
+    for name, entries in files.items():
+        (place / f"{name}.json").write_text(json.dumps(entries))
+    return place
+
+
+def test_stores_mobs_npcs_and_banks_are_read_in_our_words(tmp_path: Path) -> None:
+    folder = manifests(tmp_path, items=[AXE], stores=[STALL], mobs=[WOLF], npcs=[CLERK], banks=[VAULT])
+    pack, notes = read_hyperscape(folder)
+
+    assert pack.of(stores.StoreDefinition) == (
+        stores.StoreDefinition(
+            id="stall",
+            name="Stall",
+            description="Planks on barrels",
+            items=(stores.StockedItem(item="stone_axe", price=50),),
+            buys="anything",
+            buys_at_bp=4_500,
+            place=npcs.Place(zone="square", x=-5, z=8.5),
+        ),
+    )
+    assert pack.of(npcs.NpcDefinition) == (
+        npcs.NpcDefinition(
+            id="wolf",
+            name="Wolf",
+            kind="monster",
+            level=3,
+            health=9,
+            stats={"attack": 4, "defense": 2},
+            xp=12,
+            respawn_ticks=1_501,
+            drops=(
+                npcs.DropTable(gives=(npcs.Drop(item="stone_axe", least=2),)),
+                npcs.DropTable(gives=(npcs.Drop(item="stone_axe", weight=50_000),), nothing=950_000),
+            ),
+            attributes={"mob_type": "beast", "attack_speed": 1.5},
+        ),
+        npcs.NpcDefinition(id="clerk", name="Clerk", services=("banking",), lines=("Next!",), attributes={"role": "bank"}),
+    )
+    assert pack.of(npcs.BankDefinition) == (npcs.BankDefinition(id="vault", name="Vault", place=npcs.Place(zone="square", x=5, z=8)),)
+    assert {note for note in notes if note.file != "items.json"} == {
+        Note("banks.json", "isShared", "left out (1 bank, first vault)"),
+        Note("mobs.json", "modelPath", "left out (1 mob, first wolf)"),
+        Note("mobs.json", "drops", "moon left out, for items.json does not define it (1 mob, first wolf)"),
+        Note("stores.json", "location.facing", "left out (1 store, first stall)"),
+        Note("stores.json", "items.name", "left out (1 store, first stall)"),
+        Note("stores.json", "items", "moon left out, for items.json does not define it (1 store, first stall)"),
+    }
+    # Alone it cannot know what others define.
+    (alone,) = read_hyperscape(folder / "stores.json")[0].of(stores.StoreDefinition)
+    assert [one.item for one in alone.items] == ["stone_axe", "moon"]
+    assert alone.items[1] == stores.StockedItem(item="moon", price=1, stock=1, restock_ticks=1)
+
+
+@pytest.mark.parametrize(
+    ("file", "entry", "path"),
+    [
+        ("stores", STALL | {"buybackRate": "half"}, "stall.buybackRate"),
+        ("stores", STALL | {"buybackRate": 1.5}, "stall.buybackRate"),
+        ("stores", STALL | {"items": [{"itemId": "axe", "price": 0.5}]}, "stall.items.0.price"),
+        ("stores", STALL | {"items": ["axe"]}, "stall.items.0"),
+        ("stores", STALL | {"items": [{"price": 5}]}, "stall.items.0.item"),
+        ("stores", STALL | {"location": "square"}, "stall.location"),
+        ("mobs", WOLF | {"xpReward": -1}, "wolf.xpReward"),
+        ("mobs", WOLF | {"stats": [4]}, "wolf.stats"),
+        ("mobs", WOLF | {"respawnTime": 1.5}, "wolf.respawnTime"),
+        ("mobs", WOLF | {"drops": [{"itemId": "axe", "chance": 7}]}, "wolf.drops.0.nothing"),
+        ("mobs", WOLF | {"drops": {"itemId": "axe"}}, "wolf.drops"),
+        ("npcs", CLERK | {"dialogueLines": "Next!"}, "clerk.dialogueLines"),
+        ("banks", VAULT | {"location": {"position": {"x": 1}}}, "vault.location.zone"),
+    ],
+)
+def test_what_is_wrong_is_refused_under_its_own_names(tmp_path: Path, file: str, entry: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidPack) as refused:
+        read_hyperscape(manifests(tmp_path, **{file: [entry]}))
+
+    assert [(fault.file, fault.path) for fault in refused.value.faults] == [(f"{file}.json", f"{file}.{path}")]
+
+
 if MANIFESTS.is_dir():
 
-    def test_the_published_manifests_are_read() -> None:
+    async def test_the_published_manifests_are_read_and_played(keep: Keep) -> None:
         pack, notes = read_hyperscape(MANIFESTS)
 
         assert len(pack.of(ItemDefinition)) == len(json.loads((MANIFESTS / "items.json").read_text()))
         assert {note.file for note in notes} <= {path.name for path in MANIFESTS.iterdir()}
+        loaded = await keep.do(load_pack(pack=pack))
+        assert {kind: one.added for kind, one in loaded.kinds.items()} == {"bank": 5, "item": 15, "npc": 13, "store": 5}
+
+        await keep.do(worlds.create_world(world="central", name="Central"))
+        (ada,) = await people(keep, "Ada")
+        goblin = await keep.ask(npcs.show(npc="goblin"))
+        for loot in npcs.roll_drops(goblin, Random(1)) * 10:
+            await keep.do(items.grant(holder=ada, item=loot.item, quantity=loot.quantity, source="loot"))
+        await keep.do(stores.buy(character=ada, world="central", store="central_store", item="bronze_hatchet", expected_price=50))
+        await keep.do(stores.sell(character=ada, world="central", store="central_store", item="bronze_hatchet", expected_price=25))
+        assert await keep.ask(items.held(holder=ada, item="coins")) == 25
+        await adds_up(keep)

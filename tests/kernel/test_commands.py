@@ -20,7 +20,7 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel import gate
 from gamekeeper.kernel.commands import COMMANDS, Call, Command, command
 from gamekeeper.kernel.ids import new_id
-from gamekeeper.kernel.records import RECORDS
+from gamekeeper.kernel.records import RECORDS, SPECS, Key, Record
 from gamekeeper.kernel.workingset import Context
 from tests.kernel import bank
 from tests.kernel.instruments import accounts, fund, one, open_bank, rows, verified
@@ -489,3 +489,35 @@ async def test_a_closed_keep_refuses_in_its_own_words_and_closes_twice(database_
         with pytest.raises(GameError):
             await keep.acquire(ada)
         await keep.close()
+
+
+def test_a_record_beside_another_comes_with_it() -> None:
+    known, specs = dict(RECORDS), dict(SPECS)
+    try:
+
+        class Shelf(Record, table="beside_shelves"):
+            """What is put somewhere."""
+
+            account_id: Key[bank.AccountId]
+
+        class Room(Record, table="beside_rooms", beside=Shelf):
+            """How much of it fits."""
+
+            account_id: Key[bank.AccountId]
+
+        def tidy(ctx: Context, *, account: bank.AccountId) -> None: ...
+
+        made: Command[Any, None] = Command(tidy, touches=[Shelf], keys=None, prepare=None, durability="commit", access="server", module="x")
+        assert made.touches == {Shelf, Room}
+        assert set(made.loads) == {Shelf, Room}
+        with pytest.raises(TypeError, match="declared in the same file"):
+
+            class Foreign(Record, table="beside_foreign", beside=bank.Purse):
+                """Commands of the bank, which are declared already, would not know of it."""
+
+                account_id: Key[bank.AccountId]
+    finally:
+        RECORDS.clear()
+        RECORDS.update(known)
+        SPECS.clear()
+        SPECS.update(specs)

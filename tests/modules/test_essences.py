@@ -1,9 +1,11 @@
 """Essences: bonds, confluences, awakenings and ranks; and the defects of the game that they come from, none of which may return."""
 
 import asyncio
+import doctest
 import random
 from collections.abc import Sequence
 from itertools import combinations, permutations
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -17,6 +19,7 @@ from gamekeeper.kernel.commands import command
 from gamekeeper.kernel.verify import verify
 from gamekeeper.kernel.workingset import Context
 from gamekeeper.modules import characters, content, essences, items
+from gamekeeper.modules.essences import definitions, rules
 from tests.abuse.test_raw_sql import Refused
 from tests.crash.raw import raw
 from tests.modules.scene import LOGS, adds_up, pack, people
@@ -142,6 +145,15 @@ def test_a_pack_that_contradicts_itself_is_refused_with_every_fault() -> None:
     named = list(essences.Confluence(id="a", gives="b", essences=("c", "d", "e")).references())
     assert named[0] == ("gives", "essence", "b")
     assert len(named) == 4
+
+
+@pytest.mark.parametrize("module", [definitions, rules, packs], ids=lambda module: str(module.__name__))
+def test_the_examples_in_the_rules_are_true(module: ModuleType) -> None:
+    """Damage, experience, levels, ranks and the sizes of inventories."""
+    failed, tried = doctest.testmod(module)
+
+    assert failed == 0
+    assert tried > 0
 
 
 # The way of a character
@@ -302,7 +314,7 @@ async def test_defect_a_thousand_bonds_at_once_give_no_fifth_essence_and_lose_no
     kinds = [one.id for one in chosen(loaded)][:6]
     crowd = await seekers(keep, *names, carrying=kinds)
     tries = [(who, kind, attribute) for who in crowd for kind in kinds for attribute in essences.ATTRIBUTES]
-    tries = (tries * 9)[:990]
+    tries = (tries * 9)[:970]
     random.Random(7).shuffle(tries)
 
     async with gamekeeper.open(keep.settings.url, allow_unsafe_postgres=True) as other:
@@ -311,11 +323,17 @@ async def test_defect_a_thousand_bonds_at_once_give_no_fifth_essence_and_lose_no
             for number, (who, kind, attribute) in enumerate(tries)
         ]
         calls += [one.do(essences.form_confluence(character=who)) for who in crowd for one in (keep, other)]
+        # Meanwhile somebody else writes the very rows that the bonuses go to.
+        for who in crowd:
+            for attribute in essences.ATTRIBUTES:
+                raised = characters.set_attribute.call({"character": who, "attribute": attribute, "base": 11})
+                calls.insert(len(calls) // 2, other.do(raised))
         answers = await asyncio.gather(*calls, return_exceptions=True)
 
     bonded = [one for one in answers if isinstance(one, essences.Bonded)]
     assert len(answers) == 1000
     assert {type(one) for one in answers} <= {
+        type(None),
         essences.Bonded,
         essences.MaxEssencesReached,
         essences.EssenceAlreadyBonded,
@@ -329,7 +347,8 @@ async def test_defect_a_thousand_bonds_at_once_give_no_fifth_essence_and_lose_no
         assert 3 <= len(mine) <= 4
         assert len({one.essence for one in mine}) == len({one.attribute for one in mine}) == len(mine)
         assert [len(one.abilities or []) for one in mine] == [1] * len(mine)
-        assert await attributes(keep, who) == {one.attribute: (10, bonuses[one.essence].of(one.attribute)) for one in mine}
+        gained = {one.attribute: bonuses[one.essence].of(one.attribute) for one in mine}
+        assert await attributes(keep, who) == {one: (11, gained.get(one, 0)) for one in essences.ATTRIBUTES}
     assert len(bonded) == total
     await adds_up(keep)
     assert (await verify(keep)).problems == []
@@ -362,7 +381,7 @@ async def test_defect_the_same_essence_or_attribute_twice(keep: Keep, database_u
 async def test_defect_a_save_that_writes_the_old_attribute_over_the_bonus(keep: Keep) -> None:
     """A bond did not tell the character's cache, whose next save put the attribute back."""
     (ada,) = await seekers(keep, "Ada")
-    await keep.do(characters.set_attribute(character=ada, attribute="power", base=12))
+    await keep.do(characters.set_attribute(character=ada, attribute="power", base=12, bonus=3))
     async with gamekeeper.open(keep.settings.url, allow_unsafe_postgres=True) as other:
         await other.acquire(ada)
         await other.do(characters.set_vitals(character=ada, vitals={"health": 70_00}))  # in the other's memory alone
@@ -373,7 +392,7 @@ async def test_defect_a_save_that_writes_the_old_attribute_over_the_bonus(keep: 
         await other.do(characters.set_attribute(character=ada, attribute="power", base=13))
         await other.release(ada)
 
-    assert await attributes(keep, ada) == {"power": (13, 5)}
+    assert await attributes(keep, ada) == {"power": (13, 8)}
     vitals = {one.vital: one.current for one in (await keep.ask(characters.show(character=ada))).vitals}
     assert vitals["health"] == 70_00
 

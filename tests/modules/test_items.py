@@ -106,7 +106,8 @@ async def test_metadata_keeps_stacks_apart_and_is_kept_on_every_path(keep: Keep)
     await keep.do(items.equip(character=ada, slot=1))
     await keep.do(items.unequip(character=ada, equip_slot="arrows"))
     heap = await keep.do(items.drop(character=ada, world=world, slot=1))
-    await keep.do(items.pick_up(character=bob, world=world, slot=heap.slot))
+    await keep.do(items.pick_up(character=ada, world=world, slot=heap.slot))
+    await keep.do(items.give(giver=ada, receiver=bob, item="arrow", quantity=7))
     await keep.do(items.give(giver=bob, receiver=ada, item="arrow", quantity=7))
 
     found = {row.slot: row.metadata for row in await keep.ask(items.inventory(holder=ada))}
@@ -368,8 +369,8 @@ async def test_provenance_tells_a_unique_item_s_way(keep: Keep) -> None:
     (uid,) = (await keep.do(items.grant(holder=ada, item="crown", quantity=1, source="boss"))).item_uids
     await keep.do(items.give(giver=ada, receiver=bob, item="crown", quantity=1))
     await keep.do(items.drop(character=bob, world=world, slot=0))
-    await keep.do(items.pick_up(character=ada, world=world, slot=0))
-    await keep.do(items.use_up(holder=ada, item="crown", quantity=1, sink="melted"))
+    await keep.do(items.pick_up(character=bob, world=world, slot=0))
+    await keep.do(items.use_up(holder=bob, item="crown", quantity=1, sink="melted"))
 
     way = await keep.ask(items.provenance(item_uid=uid))
 
@@ -377,8 +378,8 @@ async def test_provenance_tells_a_unique_item_s_way(keep: Keep) -> None:
         ("mint:boss", ada),
         (ada, bob),
         (bob, world),
-        (world, ada),
-        (ada, "burn:melted"),
+        (world, bob),
+        (bob, "burn:melted"),
     ]
 
 

@@ -510,7 +510,7 @@ SEED = {
 }
 """The events that games of this kind log."""
 NO_COMMANDS_YET = {
-    *("NPC_KILLED", "PLAYER_DEATH", "BANK_DEPOSIT", "BANK_WITHDRAW", "STORE_BUY", "STORE_SELL", "XP_GAINED", "LEVEL_UP"),
+    *("NPC_KILLED", "PLAYER_DEATH", "STORE_BUY", "STORE_SELL", "XP_GAINED", "LEVEL_UP"),
 }
 
 

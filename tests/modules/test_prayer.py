@@ -3,7 +3,6 @@
 import random
 from collections.abc import AsyncIterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -177,10 +176,14 @@ async def test_a_prayer_that_content_forgets_costs_nothing_and_can_be_ended(keep
     assert (await keep.do(prayer.deactivate(character=ada, prayer="bark"))).active == []
 
 
-def test_the_pack_of_prayers_is_sound(tmp_path: Path) -> None:
-    (tmp_path / "pack.toml").write_text('id = "p"\nversion = "1"\ntitle = "P"\n')
-    (tmp_path / "prayers.toml").write_text((packs.FOLDER / "runescape" / "prayers.toml").read_text())
-    prayers = content.read_pack(tmp_path).of(prayer.PrayerDefinition)
+async def test_the_prayers_of_the_pack_name_what_is_there(keep: Keep) -> None:
+    await keep.do(content.load_pack(pack=scene.pack(id="prayers")))
+    read = content.read_pack(packs.FOLDER / "runescape")
+    await keep.do(content.load_pack(pack=read))
+    prayers = read.of(prayer.PrayerDefinition)
     assert len(prayers) >= 12
     assert len({one.level for one in prayers}) == len(prayers)
-    assert {skill for one in prayers for skill in one.effects} <= set(skills.COMBAT_SKILLS)
+    ada = await monk(keep, "Ada", experience=13_034_431)
+    for one in prayers:
+        await keep.do(prayer.deactivate(character=ada))
+        assert (await keep.do(prayer.activate(character=ada, prayer=one.id))).active == [one.id]

@@ -11,7 +11,7 @@ import gamekeeper
 from gamekeeper.errors import GameError, InvalidArgument, OwnerNotFound
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
-from gamekeeper.modules import characters, items, trades
+from gamekeeper.modules import characters, items, sessions, trades, users
 from tests.modules.scene import adds_up, fill, lying, people, stock, totals, unique_id
 
 
@@ -277,6 +277,52 @@ async def test_trades_are_listed_newest_first(keep: Keep, pair: tuple[str, str],
 
     assert [one.trade_id for one in first.items + second.items] == made[::-1]
     assert [one.trade_id for one in (await keep.ask(trades.of_character(character=bob))).items] == [made[2], made[0]]
+
+
+async def test_who_leaves_the_game_leaves_the_trade_with_it_or_neither(keep: Keep, pair: tuple[str, str]) -> None:
+    ada, bob = pair
+    user = (await keep.do(users.create_guest())).user_id
+    session = (await keep.do(sessions.open_session(user=user))).session_id
+    trade = await begin(keep, ada, bob)
+    await offer(keep, ada, trade, TEN)
+    revision = (await agree(keep, trade, ada, bob)).revision
+    await keep.do(trades.accept(character=bob, trade=trade, revision=revision))
+
+    gone = sessions.revoke(user=user, session_id="no-such-session"), trades.cancel_all(character=bob)
+    with pytest.raises(sessions.SessionNotFound):
+        await keep.do(*gone)
+    assert (await keep.ask(trades.show(trade=trade))).status == "confirmed"
+    left = await keep.do(sessions.revoke(user=user, session_id=session), trades.cancel_all(character=bob))
+    again = await keep.do(trades.cancel_all(character=bob))
+
+    assert (left[1], again) == (trades.Cancelled(1), trades.Cancelled(0))
+    with pytest.raises(trades.InvalidTrade):
+        await keep.do(trades.accept(character=ada, trade=trade, revision=revision))
+    assert (await keep.ask(trades.show(trade=trade))).end_reason == "the receiver left the game"
+    assert await totals(keep, pair, "arrow") == [50, 0]
+
+
+async def test_staff_read_what_both_sides_offered(keep: Keep, pair: tuple[str, str], clock: ManualClock) -> None:
+    ada, bob = pair
+    (cid,) = await people(keep, "Cid")
+    trade = await begin(keep, ada, bob)
+    await offer(keep, ada, trade, TEN)
+    await offer(keep, bob, trade, trades.OfferedItem(slot=0, quantity=80))
+    for _ in range(2):
+        await agree(keep, trade, ada, bob)
+    clock.move(5)
+    await keep.do(trades.request(initiator=cid, receiver=bob))
+    await keep.do(characters.delete(character=ada))
+
+    first = await keep.ask(trades.log(limit=1))
+    second = await keep.ask(trades.log(limit=1, cursor=first.next_cursor))
+    assert [(one.initiator_name, one.receiver_name) for one in first.items + second.items] == [("Cid", "Bob"), ("Ada", "Bob")]
+    (done,) = (await keep.ask(trades.log(character=ada))).items
+    assert [(one["item"], one["quantity"]) for one in done.trade.initiator_offer + done.trade.receiver_offer] == [
+        ("arrow", 10),
+        ("coins", 80),
+    ]
+    assert (done.trade.status, second.next_cursor) == ("completed", None)
 
 
 # Abuse, by the numbers of the checklist

@@ -23,7 +23,7 @@ from gamekeeper.kernel.ids import new_id
 from gamekeeper.kernel.queries import QUERIES
 from gamekeeper.kernel.submissions import Outcome
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, items, sessions, trades, users, worlds
+from gamekeeper.modules import characters, content, items, quests, sessions, trades, users, worlds
 from gamekeeper.server import OPERATOR_SCOPE
 from tests.modules import scene
 from tests.server import game
@@ -88,10 +88,19 @@ UNLIMITED: Final[Mapping[str, int]] = dict.fromkeys(
 
 PUBLIC: Final[Mapping[str, str]] = {
     "content.item_definitions": "what items there are is the game's manual, and shown before anybody logs in",
+    "essences.essence_definitions": "what may be bonded belongs to the same manual; what three of them become is not told",
+    "essences.stone_definitions": "the same for awakening stones",
     "guests.create": "whoever has no account yet must be able to begin to play; few for each network",
+    "npcs.list_banks": "where banks are stands on the game's map; what NPCs drop does not",
     "sessions.guest_session": "the same for games that make the character later",
     "sessions.login": "nobody has a token before it; names and passwords are guessed only so often",
     "sessions.refresh": "the token of the session has run out by then; the refresh token is proof enough",
+    "skills.hiscore": "boards are there to be seen; a deleted character has no name on them",
+    "skills.hiscores": "the same",
+    "skills.hiscores_around": "the same",
+    "skills.hiscores_from": "the same",
+    "stores.list_stores": "a shop window: what is sold, and at what price",
+    "stores.show": "the same with what is left of it now; it names nobody",
     "users.register": "whoever has no account yet must be able to get one; few for each network",
     "users.reset_password": "who has forgotten the password cannot log in; the token out of the letter is proof enough",
     "users.verify_email": "the link in the letter is opened in any browser; its token is proof enough",
@@ -106,6 +115,8 @@ AT_ONCE: Final = 32
 """How many cells are tried side by side."""
 REASON: Final = "a try of the matrix"
 KNOWN: Final = "known_by_name"
+ERRAND: Final = quests.QuestDefinition(id="errand", name="Errand", stages=(quests.Stage(id="go", type="travel", location="market"),))
+"""A quest, for what names one."""
 
 
 class Undone(GameError):
@@ -305,6 +316,7 @@ async def _caller(keep: Keep, name: str) -> Person:
 async def make_world(keep: Keep, chosen: Sequence[str] = CALLERS) -> World:
     """Make a world with these callers."""
     await scene.stock(keep)
+    await keep.do(content.load_pack(pack=scene.pack(ERRAND, id="errands")))
     await keep.do(worlds.create_world(world="world", name="World"))
     callers = {name: await _caller(keep, name) for name in chosen}
     await keep.do(users.register(username=KNOWN, password="as it is told"))
@@ -421,6 +433,7 @@ def arguments_for(world: World, cell: Cell) -> dict[str, Any]:
     known: dict[str, Any] = {
         "session_id": base.session_id,
         "item": "arrow",
+        "quest": ERRAND.id,
         "username": world.username,
         "password": world.password,
         "world_id": "world",

@@ -80,6 +80,8 @@ def value_of(kind: inspect.Type) -> Any:
         return [value_of(kind.item_type)] * max(1, kind.min_length or 0)
     if isinstance(kind, inspect.TupleType):
         return [value_of(one) for one in kind.item_types]
+    if isinstance(kind, inspect.DictType) and kind.min_length:
+        return {value_of(kind.key_type): value_of(kind.value_type)}
     plain: dict[type[inspect.Type], Any] = {inspect.BoolType: False, inspect.DictType: {}, inspect.AnyType: {}, inspect.BytesType: ""}
     if type(kind) in plain:
         return plain[type(kind)]

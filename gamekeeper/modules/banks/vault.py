@@ -7,11 +7,12 @@ own, and what no pack defines, lies alone.
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.workingset import Context
 from gamekeeper.modules import characters, content, items
 
 from . import rules
-from .errors import AlreadyPlaceholder, BankFull, ItemNotNoteable, TabNotFound
+from .errors import AlreadyPlaceholder, BankFull, ItemNotInBank, ItemNotNoteable, TabNotFound
 from .records import BankPlaceholder, BankTab
 from .rules import Spot
 
@@ -73,10 +74,9 @@ def target_for(ctx: Context, row: items.Holding, quantity: int, tab: int) -> ite
     spots = entries(ctx, row.holder_id)
     definition = definitions.get(item)
     if definition is not None and not definition.unique and row.item_uid is None:
-        like = [spot for spot, one in spots.items() if isinstance(one, items.Holding) and alike(one, item, row)]
+        like = {spot: one for spot, one in spots.items() if isinstance(one, items.Holding) and alike(one, item, row)}
         if like:
-            target = spots[min(like)]
-            assert isinstance(target, items.Holding)
+            target = like[min(like)]
             if target.quantity + quantity > content.MAX_STACK:
                 raise items.StackOverflow(item=item, max_stack=content.MAX_STACK)
             return target
@@ -136,10 +136,8 @@ def fetch(ctx: Context, row: items.Holding, quantity: int, *, as_note: bool, pla
     """
     character = row.holder_id
     note = note_for(ctx, row) if as_note else None
-    if row.item_uid is None:
-        room = items.room_for(ctx, character, note or row.item_id, row.metadata)
-    else:
-        room = items.free_slots(ctx, character)
+    unique = row.item_uid is not None
+    room = items.free_slots(ctx, character) if unique else items.room_for(ctx, character, note or row.item_id, row.metadata)
     part = min(quantity, room)
     if part < 1:
         return 0
@@ -200,3 +198,87 @@ def take_out(ctx: Context, entry: Entry) -> items.Parcel | BankPlaceholder:
 def in_tab(found: dict[Spot, Entry], tab: int) -> Sequence[tuple[int, Entry]]:
     """Give what lies in a tab, in the order of its slots."""
     return sorted(((slot, entry) for (where, slot), entry in found.items() if where == tab), key=lambda pair: pair[0])
+
+
+# What is found in it
+
+
+def carried(ctx: Context, character: str, container: items.Container, item: str) -> list[items.Holding]:
+    """Give the stacks of an item that a character carries, in the order of their slots."""
+    rows = (row for row in ctx.rows(items.Holding, character) if row.container == container and row.item_id == item)
+    return sorted(rows, key=lambda row: row.slot)
+
+
+def banked(ctx: Context, character: str, item: str) -> list[items.Holding]:
+    """Give the stacks of an item, each without anything of its own, that lie in a bank, in the order of their slots."""
+    found = entries(ctx, character)
+    rows = [(spot, row) for spot, row in found.items() if isinstance(row, items.Holding) and row.item_id == item and not row.metadata]
+    return [row for _, row in sorted(rows, key=lambda pair: pair[0])]
+
+
+def chosen(ctx: Context, character: str, tab: int, slot: int | None, item: str | None) -> list[items.Holding]:
+    """Give what a slot or an item's name stands for in a bank.
+
+    Raises: INVALID_ARGUMENT, SLOT_EMPTY, ALREADY_PLACEHOLDER, ITEM_NOT_IN_BANK.
+    """
+    if (slot is None) == (item is None):
+        raise InvalidArgument(path="/slot", problem="give either a slot or an item")
+    if slot is not None:
+        return [stack_at(ctx, character, tab, slot)]
+    found = sorted((spot, row) for spot, row in entries(ctx, character).items() if row.item_id == item)
+    rows = [row for _, row in found if isinstance(row, items.Holding)]
+    if not rows:
+        raise ItemNotInBank(item=item)
+    return rows
+
+
+def store_of(ctx: Context, rows: list[items.Holding], quantity: int, tab: int) -> None:
+    """Put a quantity of several stacks into the bank, from the first one on.
+
+    Raises: BANK_FULL, STACK_OVERFLOW.
+    """
+    for row in rows:
+        part = min(row.quantity, quantity)
+        if part:
+            store(ctx, row, part, tab)
+        quantity -= part
+
+
+def merged(ctx: Context, entry: Entry, other: Entry | None) -> bool:
+    """Make one stack, or one placeholder, of two that are the same; say whether they were."""
+    if isinstance(entry, BankPlaceholder) and isinstance(other, BankPlaceholder) and entry.item_id == other.item_id:
+        ctx.delete(entry)
+        return True
+    if not isinstance(entry, items.Holding) or not isinstance(other, items.Holding) or entry.item_uid is not None:
+        return False
+    defined = ctx.definitions(content.ItemDefinition).get(entry.item_id)
+    if defined is None or not alike(other, entry.item_id, entry) or entry.quantity + other.quantity > content.MAX_STACK:
+        return False
+    parcel = take_out(ctx, entry)
+    if isinstance(parcel, items.Parcel):
+        items.merge_into(ctx, parcel, other)
+    return True
+
+
+def pushed(found: dict[Spot, Entry], character: str, here: Spot, there: Spot) -> list[tuple[Entry, Spot]]:
+    """Give what makes way for what goes from here to there, and where to.
+
+    Raises: BANK_FULL.
+    """
+    tab, at = there
+    used = {slot for where, slot in found if where == tab and (where, slot) != here}
+    hole = here[1] if here[0] == tab else rules.nearest_hole(used, at, items.BANK_SLOTS)
+    if hole is None:
+        raise BankFull(character=character)
+    return [(found[tab, old], (tab, new)) for old, new in rules.make_way(used, at, hole).items()]
+
+
+def require_currency(ctx: Context, item: str) -> content.ItemDefinition:
+    """Give the definition of a currency.
+
+    Raises: UNKNOWN_ITEM, CONTAINER_INVALID.
+    """
+    definition = items.known(ctx, item)
+    if not items.is_currency(definition):
+        raise items.ContainerInvalid(container="pouch")
+    return definition

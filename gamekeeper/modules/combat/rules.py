@@ -7,15 +7,11 @@ from gamekeeper.modules import content, items
 
 from .records import PlayerDeath, ZoneType
 
-KEPT: Final = 3
-"""How many things are kept where it is safe."""
 MOST_KEPT: Final = 28
 RESPAWN_MS: Final = 3_000
 """Within five ticks nobody dies twice: it is the same death, told again."""
-GRAVESTONE_MS: Final = 15 * 60_000
-GROUND_MS: Final = 60 * 60_000
 PROTECTION_MS: Final = 60_000
-"""On the ground, and where it is not safe: how long what is lost is kept from others."""
+"""How long what is lost is kept from others where it is not safe."""
 MOST_LINES: Final = 500
 """How many different things of one death are listed with it."""
 
@@ -23,18 +19,16 @@ CARRIED: Final = ("equipment", "inventory")
 """What a death takes from; never the pouch, and never the bank."""
 
 
-def kept_in(zone: ZoneType) -> int:
-    """Give how many things a character keeps that dies there.
+def kept_in(zone: ZoneType, safe: int) -> int:
+    """Give how many things a character keeps that dies there: nothing where it is not safe.
 
-    >>> kept_in("safe_area"), kept_in("wilderness")
+    >>> kept_in("safe_area", 3), kept_in("wilderness", 3)
     (3, 0)
     """
-    return KEPT if zone == "safe_area" else 0
+    return safe if zone == "safe_area" else 0
 
 
-def fallen(
-    rows: Iterable[items.Holding], definitions: Mapping[str, content.ItemDefinition], keeps: int
-) -> list[tuple[items.Holding, int]]:
+def fallen(rows: Iterable[items.Holding], definitions: Mapping[str, content.ItemDefinition], keeps: int) -> list[tuple[items.Holding, int]]:
     """Give what a death takes, and how much of each stack: all that is carried but the most valuable things, counted one by one.
 
     What may not go to somebody else is always kept and not counted: it would be of use to nobody. So is what no pack defines any more.
@@ -50,32 +44,40 @@ def fallen(
     return found
 
 
-def listed(lost: Iterable[tuple[items.Holding, int]]) -> list[dict[str, Any]]:
+def listed(parcels: Iterable[items.Parcel]) -> list[dict[str, Any]]:
     """Give what was lost as it is kept with the death: an item a line, and each unique thing by itself.
 
-    >>> pile = [items.Holding("ada", "inventory", slot, "arrow", 100) for slot in (0, 1)]
-    >>> listed([(pile[0], 100), (pile[1], 40)])
+    >>> arrows = [items.Parcel("arrow", quantity, None, {}, "ada", "inventory") for quantity in (100, 40)]
+    >>> listed(arrows)
     [{'item': 'arrow', 'quantity': 140}]
     """
     found: dict[tuple[str, str | None], int] = {}
-    for row, quantity in lost:
-        key = (row.item_id, row.item_uid)
-        found[key] = found.get(key, 0) + quantity
+    for one in parcels:
+        key = (one.item_id, one.item_uid)
+        found[key] = found.get(key, 0) + one.quantity
     lines = [{"item": item, "quantity": quantity} | ({"item_uid": uid} if uid else {}) for (item, uid), quantity in found.items()]
     return lines[:MOST_LINES]
 
 
-def protected_until(zone: ZoneType, at: int) -> int:
-    """Give until when a gravestone is kept from others: as long as it stands where it is safe, else for a minute.
+def protected_until(zone: ZoneType, at: int, expires_at: int) -> int:
+    """Give until when a gravestone is kept from others: where it is safe as long as it stands and until it is on the ground, else a minute.
 
-    >>> protected_until("safe_area", 0), protected_until("pvp_zone", 0)
-    (900000, 60000)
+    >>> protected_until("safe_area", 0, 900_000), protected_until("pvp_zone", 0, 900_000)
+    (960000, 60000)
     """
-    return at + (GRAVESTONE_MS if zone == "safe_area" else PROTECTION_MS)
+    return PROTECTION_MS + (expires_at if zone == "safe_area" else at)
+
+
+def protected_on_ground_seconds(death: PlayerDeath, now: int, usual: int) -> int:
+    """Give how long things that fall from a gravestone to the ground are kept from others; where it is not safe, no longer than in it."""
+    return usual if death.zone_type == "safe_area" else max(death.protected_until - now, 0) // 1000
 
 
 def may_take(death: PlayerDeath, character: str, now: int) -> bool:
-    """Tell whether a character may take from a gravestone: its owner always, who killed it where that is allowed, others when it is free."""
+    """Tell whether a character may take from a gravestone.
+
+    Its owner may always, everybody once its protection is over, and where it is not safe also who killed its owner.
+    """
     if character == death.character_id or now >= death.protected_until:
         return True
     return death.zone_type != "safe_area" and character == death.killed_by

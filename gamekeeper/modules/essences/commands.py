@@ -15,6 +15,7 @@ from .definitions import (
     CHOSEN,
     ESSENCES,
     TOP_LEVEL,
+    Ability,
     AbilitySlot,
     Attribute,
     AwakenedSlot,
@@ -186,11 +187,7 @@ def train_ability(
     Raises: CHARACTER_NOT_FOUND, ABILITY_NOT_FOUND.
     """
     characters.alive(ctx, character)
-    row = held_ability(ctx, character, essence_slot, slot)
-    level, rest, gained = rules.trained(row.current_rank, row.level, row.xp, xp)
-    if gained:
-        ctx.change(row, level=level, xp=rest)
-    return AbilityTrained(gained, level, rest)
+    return train(ctx, character, essence_slot, slot, xp)
 
 
 @command(touches=[characters.Character, CharacterAbility], access="player")
@@ -267,7 +264,36 @@ def expand_inventory(ctx: Context, *, character: characters.CharacterId, level: 
     return Expanded(level, slots)
 
 
-# What the commands have in common
+# What the commands have in common, and other modules build on
+
+
+def train(ctx: Context, character: str, essence_slot: int, slot: int, xp: int) -> AbilityTrained:
+    """Give an ability experience; whoever calls it touches `CharacterAbility`.
+
+    Raises: ABILITY_NOT_FOUND.
+    """
+    row = held_ability(ctx, character, essence_slot, slot)
+    level, rest, gained = rules.trained(row.current_rank, row.level, row.xp, xp)
+    if gained:
+        ctx.change(row, level=level, xp=rest)
+    return AbilityTrained(gained, level, rest)
+
+
+def effect_of(ctx: Context, character: str, essence_slot: int, slot: int) -> Ability:
+    """Tell what an ability does; one that no pack defines any more does nothing. Whoever calls it touches both records of essences.
+
+    Raises: ESSENCE_NOT_FOUND, ABILITY_NOT_FOUND.
+    """
+    essence, name = held_essence(ctx, character, essence_slot), held_ability(ctx, character, essence_slot, slot).ability_name
+    known = ctx.definitions(EssenceDefinition).get(essence.essence_type)
+    choices = () if known is None else (known.ability, *known.pool)
+    return next((one for one in choices if one.name == name), Ability(name=name))
+
+
+def attribute_of(ctx: Context, character: str, attribute: Attribute) -> int:
+    """Give an attribute with all that is added to it; whoever calls it touches `CharacterAttribute`."""
+    row = ctx.get(characters.CharacterAttribute, character, attribute)
+    return rules.FIRST_ATTRIBUTE if row is None else row.base + row.bonus
 
 
 def known_essence(ctx: Context, essence: str) -> EssenceDefinition:

@@ -145,9 +145,9 @@ async def stone_definitions(read: Reader, *, limit: PageLimit = 50, cursor: Curs
     return _page(read.definitions(AwakeningStone), limit, cursor)
 
 
-@query(access="public")
+@query(access="server")
 async def confluence_definitions(read: Reader, *, limit: PageLimit = 50, cursor: Cursor | None = None) -> Page[Confluence]:
-    """List what three essences become, in the order of the ids."""
+    """List what three essences become, in the order of the ids; players are to find it out."""
     return _page(read.definitions(Confluence), limit, cursor)
 
 

@@ -38,7 +38,7 @@ from .errors import (
     UnknownItem,
     UntradeableItem,
 )
-from .heaps import Place, lay_down, place_of, take_up
+from .heaps import Place, lay_down, place_of, room_on_ground, take_up
 from .moves import (
     Minted,
     Parcel,
@@ -192,6 +192,7 @@ __all__ = [
     "require_tradeable",
     "resize_inventory",
     "room_for",
+    "room_on_ground",
     "same_metadata",
     "size_of",
     "slots_in_use",

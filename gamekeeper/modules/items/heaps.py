@@ -59,6 +59,11 @@ def lay_down(
     return row
 
 
+def room_on_ground(ctx: Context, world: str) -> int:
+    """Count the heaps that a world's ground still has room for; those whose time is over are no hindrance."""
+    return free_slots(ctx, world, GROUND) + sum(is_gone(row, ctx.now) for row in ctx.rows(GroundDrop, world))
+
+
 def take_up(ctx: Context, world: str, slot: int, taker: str) -> Parcel:
     """Take a whole heap from the ground, if it is there for the taker; what is untradeable is there for its owner alone.
 
@@ -69,9 +74,9 @@ def take_up(ctx: Context, world: str, slot: int, taker: str) -> Parcel:
         raise SlotEmpty(container=GROUND, slot=slot)
     parcel = take_slot(ctx, world, GROUND, slot)
     if row is None or row.dropped_by != taker:
+        require_tradeable(ctx, parcel.item_id)
         if row is not None and is_protected(row, ctx.now):
             raise LootProtected(slot=slot, until=row.protected_until)
-        require_tradeable(ctx, parcel.item_id)
     if row is not None:
         ctx.delete(row)
     return parcel

@@ -121,7 +121,7 @@ _SEEN_BY = drops.c.dropped_by == bindparam("character", type_=Text)
 _NEAR = bindparam("within", type_=Double)
 
 
-def _along(axis: str) -> ColumnElement[bool]:
+def _along(axis: str) -> Any:
     here = bindparam(axis, type_=Double)
     return drops.c[axis].between(here - _NEAR, here + _NEAR)
 
@@ -209,23 +209,33 @@ async def ground(
     row = None if loaded is None else loaded.one(characters.Character)
     if loaded is None or row is None or row.tombstoned_at is not None:
         raise characters.CharacterNotFound(id=character)
-    statement, asked = (HEAPS, {}) if room is None else (HEAPS_IN_ROOM, {"room": room})
+    asked: dict[str, Any] = {"world": world, "character": character, "now": read.now_ms(), "limit": limit + 1}
+    statement = HEAPS
     if within is not None:
         at = loaded.one(characters.CharacterLocation)
         if at is None or at.world_id != world or room not in (None, at.room_id):
             return Page([])
-        statement, asked = HEAPS_AROUND, {"room": at.room_id, "x": at.x, "y": at.y, "z": at.z, "within": within}
+        statement = HEAPS_AROUND
+        asked |= {"room": at.room_id, "x": at.x, "y": at.y, "z": at.z, "within": within}
+    elif room is not None:
+        statement = HEAPS_IN_ROOM
+        asked["room"] = room
+    return await _heaps_seen(read, statement, asked, after)
+
+
+async def _heaps_seen(read: Reader, statement: Any, asked: dict[str, Any], after: int) -> Page[Heap]:
+    """Give a page of what its reader sees; what somebody else keeps for good is passed over."""
+    definitions = read.definitions(content.ItemDefinition)
+    most = asked["limit"] - 1
     seen: list[Heap] = []
     while True:
-        rows = await read.rows(
-            _HeapRow, statement, world=world, character=character, now=read.now_ms(), after=after, limit=limit + 1, **asked
-        )
-        for heap in rows[:limit]:
+        rows = await read.rows(_HeapRow, statement, **asked, after=after)
+        for heap in rows[:most]:
             after = heap.slot
-            seen += _seen(heap, character, read.definitions(content.ItemDefinition))
-            if len(seen) == limit:
+            seen += _seen(heap, asked["character"], definitions)
+            if len(seen) == most:
                 return Page(seen, write_cursor([after]) if heap is not rows[-1] else None)
-        if len(rows) <= limit:
+        if len(rows) <= most:
             return Page(seen)
 
 
@@ -382,9 +392,7 @@ def _seed(of: ColumnElement[bool], *columns: Any) -> Select[Any]:
     return select(place.label("id"), player, holdings.c.item_id.label("itemId"), holdings.c.quantity, *columns).where(of)
 
 
-_SLOT_TYPE = case(
-    {slot: name for slot, name in enumerate(content.EQUIPMENT_SLOTS)}, value=holdings.c.slot, else_=cast(holdings.c.slot, Text)
-).label("slotType")
+_SLOT_TYPE = case(dict(enumerate(content.EQUIPMENT_SLOTS)), value=holdings.c.slot, else_=cast(holdings.c.slot, Text)).label("slotType")
 _TAB = case({tab: index for index, tab in enumerate(BANK_TABS)}, value=holdings.c.container).label("tabIndex")
 
 view("inventory", _seed(holdings.c.container == INVENTORY, holdings.c.slot.label("slotIndex"), holdings.c.metadata))

@@ -7,16 +7,16 @@ from .records import BankDefinition, NpcDefinition
 from .rules import known_npc
 
 
-@query(access="public")
+@query
 async def show(read: Reader, *, npc: content.DefinitionId) -> NpcDefinition:
-    """Show an NPC.
+    """Show an NPC with all that is said of it; what it drops is for the game to tell.
 
     Raises: NPC_NOT_FOUND.
     """
     return known_npc(read.definitions(NpcDefinition), npc)
 
 
-@query(access="public")
+@query
 async def list_npcs(
     read: Reader, *, kind: content.Label | None = None, limit: PageLimit = 50, cursor: Cursor | None = None
 ) -> Page[NpcDefinition]:

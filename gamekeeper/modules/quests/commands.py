@@ -206,7 +206,7 @@ def set_stage(ctx: Context, *, character: characters.CharacterId, quest: QuestId
     definition, row = _known(ctx, quest), _on_it(ctx, character, quest)
     _stage(definition, stage)
     row = ctx.change(row, current_stage=stage, stage_progress=rules.put_at(definition.stages, stage))
-    _audit(ctx, row, "progressed", stage, by=ctx.actor, reason=reason)
+    _audit(ctx, row, "progressed", stage, reason=reason)
 
 
 @command(touches=[characters.Character, QuestProgress, QuestAuditLog], access="operator")
@@ -221,7 +221,7 @@ def reset(ctx: Context, *, character: characters.CharacterId, quest: QuestId, re
     row = ctx.get(QuestProgress, character, quest)
     if row is None:
         raise QuestNotStarted(quest=quest)
-    _audit(ctx, row, "abandoned", row.current_stage, by=ctx.actor, reason=reason, pays_again=pays_again)
+    _audit(ctx, row, "abandoned", row.current_stage, reason=reason, pays_again=pays_again)
     ctx.delete(row)
     if row.times_completed and not pays_again:
         ctx.put(QuestProgress(character, quest, "not_started", times_completed=row.times_completed))
@@ -312,6 +312,7 @@ def _count(ctx: Context, row: QuestProgress, definition: QuestDefinition, stage:
 
 
 def _audit(ctx: Context, row: QuestProgress, action: Action, stage: str | None, *, points: int = 0, **metadata: Any) -> None:
+    # Who did it stands in the journal under the command's id: this row is the player's, and goes into their archive.
     ctx.append(
         QuestAuditLog(
             row.character_id, ctx.new_id(), row.quest_id, action, points, stage, row.stage_progress, metadata, ctx.command_id, ctx.now

@@ -74,7 +74,7 @@ def sell(
     quantity: Quantity = 1,
     expected_price: Price | None = None,
 ) -> Sold:
-    """Sell from the inventory to a store; what is unique or has something written on it is not taken.
+    """Sell from the inventory to a store; what is unique or has something written on it is not taken, and a note counts as its item.
 
     `expected_price` is what the player saw for the whole quantity: at another price nothing is sold.
 
@@ -83,14 +83,15 @@ def sell(
     """
     characters.alive(ctx, character)
     definition = known_store(ctx.definitions(StoreDefinition), store)
-    shelf = _shelf(definition, items.known(ctx, item))
+    kept = items.note_of(item, ctx.definitions(content.ItemDefinition)) or item
+    shelf = _shelf(definition, items.known(ctx, kept))
     if definition.buys == "nothing":
         raise ItemNotInStore(store=store, item=item)
-    items.require_tradeable(ctx, item)
+    items.require_tradeable(ctx, kept)
     _hand_over(ctx, character, definition, item, quantity)
-    stock, since = _stock(ctx, world, store, item, shelf)
+    stock, since = _stock(ctx, world, store, kept, shelf)
     price = _agreed(item, quantity, payment(definition, shelf, stock, quantity), expected_price)
-    left = _put_stock(ctx, StoreStock(world, store, item, stock + quantity, since), shelf)
+    left = _put_stock(ctx, StoreStock(world, store, kept, stock + quantity, since), shelf)
     if price:
         container = _container_for(items.known(ctx, definition.currency))
         items.mint(ctx, character, definition.currency, price, source=account_of(store), container=container)

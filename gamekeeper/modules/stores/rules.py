@@ -50,7 +50,9 @@ def shelf_of(store: StoreDefinition, item: content.ItemDefinition) -> Shelf | No
     """
     listed = next((one for one in store.items if one.item == item.id), None)
     if listed is None:
-        return Shelf(item.value, 0, store.restock_ticks * npcs.TICK_MS) if store.buys == "anything" and item.id != store.currency else None
+        if store.buys != "anything" or item.id == store.currency or item.kind == content.NOTE:
+            return None
+        return Shelf(item.value, 0, store.restock_ticks * npcs.TICK_MS)
     ticks = store.restock_ticks if listed.restock_ticks is None else listed.restock_ticks
     return Shelf(item.value if listed.price is None else listed.price, listed.stock, ticks * npcs.TICK_MS)
 
