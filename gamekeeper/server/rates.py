@@ -232,6 +232,14 @@ class Rates:
 
     # Guesses
 
+    def refuse_early(self, command: Command[Any, Any], caller: Caller) -> None:
+        """Refuse a password for which no thread has time, before anything of the request is read: a flood must cost little.
+
+        Raises: BUSY.
+        """
+        if _takes_password(command) and caller.kind != "operator":
+            users.refuse_when_crowded()
+
     async def guess(self, command: Command[Any, Any], arguments: Struct, caller: Caller, address: str) -> Attempt | None:
         """Let a command that guesses go on, if it may; give what `opened` or `failed` wants to know when it is done.
 
@@ -241,8 +249,6 @@ class Rates:
         if guessing is None or caller.kind == "operator":
             return None
         hashes = _takes_password(command)
-        if hashes:
-            users.refuse_when_crowded()
         accounts = [_account(name, getattr(arguments, name)) for name in guessing.accounts]
         network: str | None = network_of(address)
         if caller.kind == "server":
