@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .goals import WORKLOADS, goal
+from .login import Logins
 from .result import Result
 from .rounds import OURS, Measured
 
@@ -102,7 +103,7 @@ def show(lines: Sequence[Line], console: Console) -> None:
         console.print(f"{workload}: {WORKLOADS[workload].title}; one operation is {WORKLOADS[workload].operation}")
 
 
-def write(lines: Sequence[Line], everything: Sequence[Measured], options: dict[str, Any]) -> Path:
+def write(lines: Sequence[Line], everything: Sequence[Measured], logins: Sequence[Logins], options: dict[str, Any]) -> Path:
     """Keep the run, with every round of everybody, for the next reader."""
     LATEST.parent.mkdir(exist_ok=True)
     document = {
@@ -111,6 +112,7 @@ def write(lines: Sequence[Line], everything: Sequence[Measured], options: dict[s
         "options": options,
         "lines": [{**dataclasses.asdict(line), "met": line.met} for line in lines],
         "rounds": [_everything_of(measured) for measured in everything],
+        "logins": [dataclasses.asdict(one) for one in logins],
     }
     LATEST.write_text(json.dumps(document, indent=1) + "\n")
     return LATEST

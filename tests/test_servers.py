@@ -1,13 +1,13 @@
 """The servers that the other tests stand on."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from tests.crash.raw import raw
 from tests.servers import TemporaryPostgres, TemporaryRedis
 
 
@@ -99,10 +99,7 @@ async def test_redis_answers_and_forgets(redis_server: TemporaryRedis) -> None:
         assert await redis.get("greeting") is None
 
 
-async def test_each_engine_gets_a_fresh_database(database_url: str) -> None:
-    if database_url.startswith("sqlite:///"):
-        path = Path(database_url.removeprefix("sqlite:///"))
-        assert path.parent.is_dir()
-        assert not path.exists()
-    else:
-        assert await ask(database_url, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == 0
+async def test_each_engine_gets_a_database_with_nothing_in_it(database_url: str) -> None:
+    async with raw(database_url) as sql:
+        assert await sql.rows("SELECT id, version FROM owners") == [("content", 0)]
+        assert await sql.one("SELECT count(*) FROM journal") == 0

@@ -247,6 +247,7 @@ class Front:
     # Commands
 
     async def _command(self, request: Request, command: Command[Any, Any], caller: Caller) -> Answer:
+        self._rates.refuse_early(command, caller)
         key, reason = self._words(request, caller, [command])
         expected = request.expected_version()
         request.require_json()

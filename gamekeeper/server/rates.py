@@ -23,7 +23,7 @@ from gamekeeper.errors import Busy, GameError, SecretKeyNeeded, StoreUnavailable
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Command
 from gamekeeper.kernel.rates import SECOND_US, Bucket, LocalBuckets, Taken, bucket, longest_wait_us
-from gamekeeper.kernel.store.base import OutcomeUnknown, TryAgain, Unreachable
+from gamekeeper.kernel.store.base import OutcomeUnknown, Store, TryAgain, Unreachable
 from gamekeeper.kernel.store.redis_buckets import RedisBuckets
 from gamekeeper.modules import sessions, users
 
@@ -140,6 +140,43 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((plain, PREFIXES[plain.version]), strict=False))
 
 
+class Lookups:
+    """Looks shared buckets up, all that are asked for at a moment with one question: in a flood each would cost a round trip."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._wanted: dict[bytes, asyncio.Future[int]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    async def full_at(self, key: bytes) -> int:
+        """Tell when a bucket is full again; 0 for one that is.
+
+        Raises: what the store raises.
+        """
+        future = self._wanted.get(key)
+        if future is None:
+            future = self._wanted[key] = asyncio.get_running_loop().create_future()
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(future)
+
+    async def _look(self) -> None:
+        try:
+            while self._wanted:
+                wanted, self._wanted = self._wanted, {}
+                try:
+                    found = await self._store.buckets_full_at(list(wanted))
+                except Exception as error:  # noqa: BLE001 - it is the askers' to judge
+                    for future in wanted.values():
+                        future.set_exception(error)
+                        future.exception()  # whoever asked may be gone
+                else:
+                    for key, future in wanted.items():
+                        future.set_result(found.get(key, 0))
+        finally:
+            self._looking = None
+
+
 class Rates:
     """The limits of one server. Several servers on one database share those on guessing."""
 
@@ -147,6 +184,7 @@ class Rates:
         settings = keep.settings
         self._settings = settings
         self._store = keep.store
+        self._lookups = Lookups(keep.store)
         self._clock = keep.clock
         self._keys = keep.runner.keys
         self._sealer = keep.runner.sealer
@@ -194,6 +232,14 @@ class Rates:
 
     # Guesses
 
+    def refuse_early(self, command: Command[Any, Any], caller: Caller) -> None:
+        """Refuse a password for which no thread has time, before anything of the request is read: a flood must cost little.
+
+        Raises: BUSY.
+        """
+        if _takes_password(command) and caller.kind != "operator":
+            users.refuse_when_crowded()
+
     async def guess(self, command: Command[Any, Any], arguments: Struct, caller: Caller, address: str) -> Attempt | None:
         """Let a command that guesses go on, if it may; give what `opened` or `failed` wants to know when it is done.
 
@@ -202,6 +248,7 @@ class Rates:
         guessing = guessing_of(command)
         if guessing is None or caller.kind == "operator":
             return None
+        hashes = _takes_password(command)
         accounts = [_account(name, getattr(arguments, name)) for name in guessing.accounts]
         network: str | None = network_of(address)
         if caller.kind == "server":
@@ -211,7 +258,7 @@ class Rates:
         if guessing.kind == "refresh":
             return None if network is None else self._refreshing(command.name, str(getattr(arguments, "refresh_token", "")), network)
         named = [one for one in accounts if one is not None]
-        return await self._attempt(command.name, guessing, named, network, hashes=_takes_password(command))
+        return await self._attempt(command.name, guessing, named, network, hashes=hashes)
 
     async def sign_in(self, step: Step, caller: Caller, address: str) -> None:
         """Let somebody go a step of logging in at an issuer, which has work with it too; game servers speak for their players.
@@ -224,17 +271,15 @@ class Rates:
     async def _attempt(
         self, name: str, guessing: Guessing, accounts: Sequence[str], network: str | None, *, hashes: bool = False
     ) -> Attempt:
-        if hashes:
-            users.refuse_when_crowded()
         device = self._device(name, accounts, network) if guessing.opens and network is not None else None
         if self._lined_up >= MOST_ASKING:
             raise Busy(retry_after_seconds=RETRY_SECONDS)
         self._lined_up += 1
         try:
+            known = device is not None and await self._is_known(device)
             async with self._asking:
                 if hashes:
                     users.refuse_when_crowded()  # rather than take a token, and write, for what is refused in any case
-                known = device is not None and await self._is_known(device)
                 await self._take(guessing.kind, self._buckets(guessing.buckets or name, guessing, accounts, network, known=known))
         finally:
             self._lined_up -= 1
@@ -300,7 +345,7 @@ class Rates:
         if self._strangers.wait([look], now):
             return False
         try:
-            known = (await self._store.buckets_full_at([device.key])).get(device.key, 0) > now
+            known = await self._lookups.full_at(device.key) > now
         except (Unreachable, OutcomeUnknown) as error:
             raise StoreUnavailable(problem=type(error).__name__) from error
         except TryAgain:

@@ -10,7 +10,7 @@ from tests.kernel import bank
 from tests.kernel.instruments import Gate, WatchedKeep, accounts, fund, one, open_bank, rows, verified
 
 PLACE = "SELECT x FROM bank_places WHERE account_id = ?"
-SHORT = 0.3
+SHORT = 1.0
 """Seconds of a lease that is meant to end."""
 
 

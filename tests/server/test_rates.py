@@ -153,8 +153,10 @@ async def test_500_guesses_at_once_gain_nothing(world: Game, database_url: str, 
         apps = (world.app, second.app)
         answers = await asyncio.gather(*(login(apps[n % 2], address=elsewhere(n)) for n in range(500)))
 
-    assert Counter(one.code for one in answers) == {"BAD_CREDENTIALS": 10, "TOO_MANY_REQUESTS": 490}
-    assert len(checked) == 10
+    counted = Counter(one.code for one in answers)
+    # On SQLite two processes have one lock between them: who waits for it too long is refused as well.
+    assert counted.pop("BUSY", 0) + counted["TOO_MANY_REQUESTS"] == 490
+    assert counted["BAD_CREDENTIALS"] == len(checked) == 10
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

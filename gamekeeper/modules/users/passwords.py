@@ -52,7 +52,8 @@ def _step_back() -> None:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICE)
 
 
-_THREADS: Final = ThreadPoolExecutor(max(1, os.cpu_count() or 1), "gamekeeper-password", initializer=_step_back)
+# Half of the cores: the others are there for those who play, and a hash fills the memory's bus as well.
+_THREADS: Final = ThreadPoolExecutor(max(1, (os.cpu_count() or 1) // 2), "gamekeeper-password", initializer=_step_back)
 _waiting = 0
 
 
