@@ -61,7 +61,7 @@ async def _verify_address(keep: Keep, user: str, email: str) -> None:
 
 async def _open_market(keep: Keep) -> None:
     definitions = tuple(content.ItemDefinition(id=f"item_{n}", name=f"Item {n}", stackable=True) for n in range(world.STACKS))
-    await keep.do(content.load_pack(pack=content.Pack(id="bench", version="1", title="Bench", items=definitions, digest="0" * 64)))
+    await keep.do(content.load_pack(pack=content.pack_of(*definitions, id="bench", version="1", title="Bench")))
     for number in range(1, world.HOT + 1):
         await keep.do(sheet.create_trader(character=world.character_id(number), stacks=world.STACKS, quantity=world.QUANTITY))
         await keep.do(sheet.create_sheet(character=world.character_id(world.HOT + number)))

@@ -113,7 +113,7 @@ EMBER = essences.EssenceDefinition(
 LOG = essences.AwakeningStone(id="log", item="logs", tags=("coal",))
 
 
-SETTINGS = {"deadline_seconds": 0.4, "checkpoint_seconds": 3600.0}
+SETTINGS: dict[str, Any] = {"deadline_seconds": 0.4, "checkpoint_seconds": 3600.0}
 """Flushes so rare that only the command calls the store."""
 
 
