@@ -73,6 +73,7 @@ class LoadCharacter(_Ours):
     """W1: one round trip to the database; nothing comes from a cache."""
 
     workload = "W1"
+    settings = {"cache_rows": 1}
 
     async def operation(self) -> object:
         """Load a whole character."""

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .goals import WORKLOADS, goal
+from .leaderboard import Timed
 from .login import Logins
 from .result import Result
 from .rounds import OURS, Measured
@@ -103,7 +104,13 @@ def show(lines: Sequence[Line], console: Console) -> None:
         console.print(f"{workload}: {WORKLOADS[workload].title}; one operation is {WORKLOADS[workload].operation}")
 
 
-def write(lines: Sequence[Line], everything: Sequence[Measured], logins: Sequence[Logins], options: dict[str, Any]) -> Path:
+def write(
+    lines: Sequence[Line],
+    everything: Sequence[Measured],
+    logins: Sequence[Logins],
+    boards: Sequence[Sequence[Timed]],
+    options: dict[str, Any],
+) -> Path:
     """Keep the run, with every round of everybody, for the next reader."""
     LATEST.parent.mkdir(exist_ok=True)
     document = {
@@ -113,6 +120,7 @@ def write(lines: Sequence[Line], everything: Sequence[Measured], logins: Sequenc
         "lines": [{**dataclasses.asdict(line), "met": line.met} for line in lines],
         "rounds": [_everything_of(measured) for measured in everything],
         "logins": [dataclasses.asdict(one) for one in logins],
+        "leaderboards": [dataclasses.asdict(one) for board in boards for one in board],
     }
     LATEST.write_text(json.dumps(document, indent=1) + "\n")
     return LATEST

@@ -106,7 +106,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     long_session_days: Annotated[int, Meta(ge=1, le=365)] = 90
     """how long a long-lived session lasts at the most"""
     password_memory_kib: Annotated[int, Meta(ge=19 * 1024, le=1024 * 1024)] = 19 * 1024
-    """how much memory hashing one password takes (Argon2id)"""
+    """how much memory hashing one password takes (Argon2id); until those who have an account have logged in once after a change, the time
+    that a refusal takes tells strangers whose password still has the old cost"""
     password_passes: Annotated[int, Meta(ge=2, le=20)] = 2
     """how often hashing a password goes over that memory"""
     expansion_base_slots: Annotated[int, Meta(ge=1, le=1_000)] = 20
@@ -156,7 +157,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shutdown_seconds: Annotated[int, Meta(ge=1, le=3_600)] = 20
     """how long requests may still run once the server was told to stop"""
     redis_url: Annotated[str, Meta(max_length=512)] | None = None
-    """`redis://HOST`, `rediss://HOST` or `unix://PATH`: spares the database what the limits on guessing refuse"""
+    """`redis://HOST`, `rediss://HOST` or `unix://PATH`: spares the database what the limits on guessing refuse, and with
+    a `secret_key` what another process has just read of a character; nothing that it says or forgets changes an answer"""
     public_url: Annotated[str, Meta(max_length=512)] | None = None
     """where browsers reach the server, as `https://game.example`; needed for logging in by OpenID Connect"""
     oidc_providers: tuple[OidcProvider, ...] = ()

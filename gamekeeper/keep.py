@@ -25,6 +25,7 @@ from gamekeeper.kernel.leases import Lease, LeaseTable
 from gamekeeper.kernel.leasing import Leasing
 from gamekeeper.kernel.queries import Ask, Query
 from gamekeeper.kernel.reading import StoreReader
+from gamekeeper.kernel.recall import Recall, SharedRows
 from gamekeeper.kernel.store.base import Store, TryAgain, Unreachable
 from gamekeeper.kernel.store.schema import SchemaMismatch
 from gamekeeper.kernel.submissions import Submission, request_hash
@@ -54,6 +55,7 @@ BUILT_IN = (
     "combat",
     "essences",
     "quests",
+    "sheets",
     "people",
 )
 """The modules of every keep, in the order in which they build on each other."""
@@ -95,7 +97,8 @@ class Keep:
         self.runner = runner
         self.engine = Engine(store, runner, clock, limits, on_content=self.load_content)
         self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
-        self.reader = StoreReader(store, runner, clock, shown)
+        self._shared = _shared_rows(settings, clock)
+        self.reader = StoreReader(store, runner, clock, shown, recall=Recall(runner, self._shared))
         self._shelf: Any = None
 
     @property
@@ -276,6 +279,8 @@ class Keep:
             await self.leasing.release(list(self.runner.leases.held))
         finally:
             await self.leasing.stop()
+            if self._shared is not None:
+                await self._shared.close()
             await self.store.close()
 
 
@@ -284,6 +289,15 @@ _NOTHING = Prepared()
 
 def _key_ring(settings: Settings) -> KeyRing:
     return KeyRing(settings.person_keys or ((settings.secret_key,) if settings.secret_key else ()))
+
+
+def _shared_rows(settings: Settings, clock: Clock) -> SharedRows | None:
+    # Without a secret nobody could tell this keep's rows from a stranger's.
+    if not settings.redis_url or not settings.secret_key:
+        return None
+    from gamekeeper.kernel.store.redis_rows import RedisRows  # noqa: PLC0415 - few need it, and it takes long to import
+
+    return RedisRows(settings.redis_url, clock, settings.secret_key)
 
 
 def _check_words(calls: Sequence[Call[Any]], key: str | None, actor: str, reason: str | None) -> None:

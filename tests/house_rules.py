@@ -178,6 +178,7 @@ EXCEPTIONS: Mapping[str, tuple[set[str], set[str]]] = {
     # who may act on whom; proofs of who somebody is; leaving; addresses; threads that hash
     "users": ({"authority.py", "credentials.py", "deletion.py", "emails.py", "passwords.py"}, set()),
     "people": ({"archive.py"}, {"records.py", "errors.py"}),  # what is kept of a person stands in other modules; an archive of it
+    "sheets": (set(), {"records.py", "rules.py", "commands.py", "errors.py"}),  # what other modules keep of a character, read at once
     "sessions": ({"api_keys.py", "refreshing.py"}, set()),  # keys of programs; sessions that last for weeks
     "xp": (set(), {"commands.py"}),  # what is awarded is other modules' to say
     "npcs": (set(), {"commands.py"}),  # they are content, and what happens to them is the game's

@@ -35,13 +35,23 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "user unban": ("people:unban", "Lift the bans of a user."),
     "user export": ("people:export", "Write everything that is kept of a person into one archive."),
     "user erase": ("erasing:erase", "Forget a person who has asked for it."),
+    "character show": ("character:show", "Show a character with all that it has and has done."),
+    "character list": ("character:list_characters", "List the characters, of one world or all."),
+    "character rename": ("character:rename", "Give a character another name."),
+    "character delete": ("character:delete", "Delete a character; what it had stays where it is."),
+    "character give": ("character:give", "Give new items to a character."),
+    "item show": ("item:show", "Show a unique item, with every movement since it came into the world."),
+    "item find": ("item:find", "Find who holds an item."),
+    "item trace": ("item:trace", "List what went to and from a character, the newest first."),
     "openapi": ("openapi:openapi", "Print the OpenAPI document of the HTTP API."),
     "bench": ("bench:bench", "Measure against the peers, in a checkout of the repository."),
     "version": ("version:version", "Print the version."),
 }
 """Where each verb is, and what it does."""
 GROUPS: Final[Mapping[str, str]] = {
+    "character": "Characters: who acts in a world.",
     "content": "Definitions that designers author.",
+    "item": "Items: who holds what, and how it came there.",
     "key": "API keys of game servers and operators.",
     "token": "Sessions of users, and the tokens that open them.",
     "user": "Users: who somebody is.",

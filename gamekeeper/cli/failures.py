@@ -88,6 +88,14 @@ class NotConfirmed(GameError):
     code = "NOT_CONFIRMED"
 
 
+class NoSuchPiece(GameError):
+    """No unique item of this id ever came into the world."""
+
+    code = "NO_SUCH_PIECE"
+    kind = Kind.NOT_FOUND
+    item_uid: str
+
+
 class FileRefused(GameError):
     """The file cannot be used."""
 
@@ -136,7 +144,7 @@ _HINTS: Final[Mapping[str, str]] = {
     "DEFINITION_NEEDED": "Leave it in this pack, or take out of the other one what names it.",
     "NO_BENCHMARKS": "They are in the repository: clone it and run `make bench`.",
     "NAME_TAKEN": "Choose another name.",
-    "NAME_INVALID": "Choose another name; 3 to 32 letters, digits, or _ - . between them.",
+    "NAME_INVALID": "Choose another name: 3 to 32 letters, digits, or _ - . between them; for a character 2 to 40, and spaces too.",
     "OWNER_LEASED": "Wait until the game server that holds it lets go of it, or stop that one.",
     "BUSY": "Try again in a moment.",
     "SESSION_NOT_FOUND": "`gamekeeper token list USER` shows the sessions with their ids.",
@@ -144,6 +152,10 @@ _HINTS: Final[Mapping[str, str]] = {
     "DELETION_NOT_DUE": "The user asks for it first (users.request_deletion; --by-letter for one who asked outside of the game). "
     "--early does not wait for the 30 days after that.",
     "API_KEY_NOT_FOUND": "`gamekeeper key list` shows the keys with their ids.",
+    "CHARACTER_NOT_FOUND": "`gamekeeper character list` shows who is there; --in names another world, and a deleted one has only its id.",
+    "UNKNOWN_ITEM": "`gamekeeper content list` shows what is defined; items go by their ids.",
+    "INVENTORY_FULL": "Give it with --container bank:0, or less of it.",
+    "NO_SUCH_PIECE": "`gamekeeper item find ITEM` lists the unique pieces of an item with their ids.",
     "USER_NOT_FOUND": "Was the name spelt as at `gamekeeper user create`?",
 }
 _OTHERWISE: Final[Mapping[Kind, str]] = {

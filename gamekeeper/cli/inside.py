@@ -9,6 +9,7 @@ from gamekeeper.config import Settings
 
 if TYPE_CHECKING:
     from gamekeeper.keep import Keep
+    from gamekeeper.modules.characters import Character
 
 T = TypeVar("T")
 ACTOR: Final = "operator:cli"
@@ -44,6 +45,30 @@ async def user_id(keep: "Keep", name: str | None) -> str:
     if found is None:
         raise users.UserNotFound(id=name)
     return found.user_id
+
+
+async def character_row(keep: "Keep", who: str, world: str | None = None) -> "Character":
+    """Give the character of an id, also a deleted one, or of a name in a world.
+
+    Raises: CHARACTER_NOT_FOUND, INVALID_ARGUMENT.
+    """
+    from gamekeeper.modules import characters, worlds
+
+    row = await keep.reader.get(characters.Character, who)
+    if row is None:
+        row = await keep.ask(characters.find(name=who, world_id=world or worlds.DEFAULT))
+    if row is None:
+        raise characters.CharacterNotFound(id=who)
+    return row
+
+
+def plain(text: str) -> str:
+    r"""Give a text that somebody else wrote so that no terminal obeys it.
+
+    >>> plain("Ada \x1b[2J")
+    'Ada \\x1b[2J'
+    """
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def moment(at: int | None) -> str:

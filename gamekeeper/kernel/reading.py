@@ -15,6 +15,7 @@ from gamekeeper.kernel.batch import Runner
 from gamekeeper.kernel.clock import Clock
 from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.queries import Loaded, Root
+from gamekeeper.kernel.recall import Recall
 from gamekeeper.kernel.records import SPECS, Record, shape
 from gamekeeper.kernel.store.base import LoadRequest, LoadResult, RootRow, Store, TryAgain, Unreachable
 from gamekeeper.kernel.workingset import OwnerState
@@ -28,8 +29,17 @@ class StoreReader:
     """A `Reader` over the store; owners leased here are read from memory, which is ahead of the database."""
 
     def __init__(
-        self, store: Store, runner: Runner, clock: Clock, settings: Settings, *, patient: bool = False, actor: str = "embedded"
+        self,
+        store: Store,
+        runner: Runner,
+        clock: Clock,
+        settings: Settings,
+        *,
+        recall: Recall | None = None,
+        patient: bool = False,
+        actor: str = "embedded",
     ) -> None:
+        self._recall = recall or Recall(runner, None)
         self._patient = patient
         self.settings = settings
         """what the operator has set, without secrets"""
@@ -61,11 +71,11 @@ class StoreReader:
 
     def patient(self) -> StoreReader:
         """The same, for statements that read whole tables and may take their time."""
-        return StoreReader(self._store, self._runner, self._clock, self.settings, patient=True, actor=self.actor)
+        return StoreReader(self._store, self._runner, self._clock, self.settings, recall=self._recall, patient=True, actor=self.actor)
 
     def acting(self, actor: str) -> StoreReader:
         """The same, for somebody."""
-        return StoreReader(self._store, self._runner, self._clock, self.settings, patient=self._patient, actor=actor)
+        return StoreReader(self._store, self._runner, self._clock, self.settings, recall=self._recall, patient=self._patient, actor=actor)
 
     @property
     def keys(self) -> KeyRing:
@@ -99,16 +109,15 @@ class StoreReader:
         return shape(record).in_order(tables[record])
 
     async def load(self, owner: str, *records: type[Record]) -> Loaded | None:
-        """A whole owner in one round trip; from memory when it is leased here."""
+        """A whole owner in one round trip; from memory when it is leased here. What memory or Redis still holds is not read again."""
         memory = self._leased(owner, *records)
         state = self._runner.cache.peek(owner)
         if memory is not None and state is not None:
             return Loaded(Root(owner, state.kind, state.version, state.epoch, self._runner.leases.holder, None, state.seq), memory)
-        result = await self._load(LoadRequest(owners=[owner], tables={record: [owner] for record in records}))
-        root = result.roots.get(owner)
+        root, found = await self._recall.load(owner, records, self._load)
         if root is None:
             return None
-        tables = {record: shape(record).in_order(rows) for record, rows in result.tables.items()}
+        tables = {record: shape(record).in_order(rows) for record, rows in found.items()}
         self._lay_dirty(owner, tables)
         return Loaded(_root(root), tables)
 

@@ -172,4 +172,6 @@ async def rebuild(store: Store) -> None:
             if shape(record).spec.ranked is not None:
                 rows = _counts_of_rows(record).subquery()
                 made = select(rows.c.board, rows.c.level, rows.c.bucket, literal_column("0", BigInteger), rows.c.count)
-                await transaction.fetch(insert(schema.ranks).from_select(["board", "level", "bucket", "shard", "count"], made), {})
+                await transaction.fetch(
+                    insert(schema.ranks).from_select(["board", "level", "bucket", "shard", "count"], made), {}, patient=True
+                )

@@ -45,7 +45,7 @@ async def bank(keep: Keep, who: str) -> dict[tuple[int, int], tuple[str, int]]:
     return stacks | kept
 
 
-async def test_withdrawing_100_with_three_free_slots_keeps_97(keep: Keep) -> None:
+async def test_seed_000_defect_11_withdrawing_100_with_three_free_slots_keeps_97(keep: Keep) -> None:
     """Defect 11: the original set the row to 0 after it had moved what fits, and the rest was gone."""
     await stock(keep)
     (ada,) = await people(keep, "Ada")
@@ -158,7 +158,7 @@ async def test_a_note_stands_for_its_item_and_forgets_nothing(keep: Keep) -> Non
     await adds_up(keep)
 
 
-async def test_a_placeholder_is_its_own_row_and_is_filled_first(keep: Keep, database_url: str) -> None:
+async def test_seed_000_defect_10_a_placeholder_is_its_own_row_and_is_filled_first(keep: Keep, database_url: str) -> None:
     """Defect 10: placeholders were rows with quantity 0, which a migration deleted and a constraint then refused."""
     await stock(keep)
     (ada,) = await people(keep, "Ada")
@@ -193,7 +193,7 @@ async def test_a_placeholder_is_its_own_row_and_is_filled_first(keep: Keep, data
     await adds_up(keep)
 
 
-async def test_things_change_places_or_make_way_and_two_never_lie_in_one_slot(keep: Keep, database_url: str) -> None:
+async def test_seed_000_defect_15_things_change_places_and_two_never_lie_in_one_slot(keep: Keep, database_url: str) -> None:
     """Defect 15: a migration kept one of the items that lay in one slot, and deleted the others."""
     await stock(keep)
     (ada,) = await people(keep, "Ada")
@@ -276,7 +276,7 @@ async def test_480_slots_over_all_tabs_and_what_does_not_fit_stays(keep: Keep) -
     await adds_up(keep)
 
 
-async def test_coins_go_between_pouch_inventory_and_bank_and_never_come_back_from_an_older_balance(keep: Keep) -> None:
+async def test_seed_000_defect_04_coins_of_the_bank_never_come_back_from_an_older_balance(keep: Keep) -> None:
     """Defect 4: a shop wrote the database, and the balance that memory held was saved over it."""
     await stock(keep)
     (ada,) = await people(keep, "Ada")
@@ -322,7 +322,7 @@ async def test_coins_go_between_pouch_inventory_and_bank_and_never_come_back_fro
     await adds_up(keep)
 
 
-async def test_metadata_survives_every_path_through_a_bank(keep: Keep) -> None:
+async def test_seed_000_defect_13_metadata_survives_every_path_through_a_bank(keep: Keep) -> None:
     """Defect 13: every save wrote metadata = null."""
     await stock(keep)
     ada, bob = await people(keep, "Ada", "Bob")
@@ -350,7 +350,7 @@ async def test_metadata_survives_every_path_through_a_bank(keep: Keep) -> None:
     await adds_up(keep)
 
 
-async def test_what_nobody_defines_any_more_is_banked_and_moved_and_comes_back_but_is_not_traded(keep: Keep) -> None:
+async def test_seed_000_defect_14_what_nobody_defines_any_more_is_kept_and_moved_but_not_traded(keep: Keep) -> None:
     """Defect 14: an item whose definition was missing was skipped when loading, and deleted by the next save."""
     await stock(keep)
     ada, bob = await people(keep, "Ada", "Bob")
@@ -377,7 +377,7 @@ async def test_what_nobody_defines_any_more_is_banked_and_moved_and_comes_back_b
     await adds_up(keep)
 
 
-async def test_deposits_and_withdrawals_at_once_neither_lose_nor_make_anything(keep: Keep) -> None:
+async def test_seed_000_defect_05_deposits_and_withdrawals_at_once_neither_lose_nor_make_anything(keep: Keep) -> None:
     """Defect 5: duplicates by what went on while something else was being saved."""
     await stock(keep)
     (ada,) = await people(keep, "Ada")

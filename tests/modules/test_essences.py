@@ -265,10 +265,10 @@ async def test_content_is_listed_and_what_no_pack_defines_any_more_is_kept_and_s
         await keep.do(essences.bond(character=ada, essence="gale", attribute="speed"))
 
 
-# The defects of the original, by seed-systems 2.3
+# The defects of the original, by the numbers of tests/seeds/test_seed_001_defects.py
 
 
-async def test_defect_a_cache_that_another_process_never_invalidates(keep: Keep) -> None:
+async def test_seed_001_defect_1_a_cache_that_another_process_never_invalidates(keep: Keep) -> None:
     """Its memory cache had no time limit and was right only in the process that wrote."""
     (ada,) = await seekers(keep, "Ada")
     async with gamekeeper.open(keep.settings.url, allow_unsafe_postgres=True) as other:
@@ -282,7 +282,7 @@ async def test_defect_a_cache_that_another_process_never_invalidates(keep: Keep)
             assert await attributes(one, ada) == {"power": (10, 5), "speed": (10, 6)}
 
 
-async def test_defect_a_cache_without_a_size_limit(keep: Keep) -> None:
+async def test_seed_001_defect_1_a_cache_without_a_size_limit(keep: Keep) -> None:
     """It kept every character that was ever loaded."""
     people = await seekers(keep, *(f"Ada {letter}" for letter in "abcdefghij"), carrying=())
     async with gamekeeper.open(keep.settings.url, allow_unsafe_postgres=True, cache_rows=12) as small:
@@ -291,7 +291,7 @@ async def test_defect_a_cache_without_a_size_limit(keep: Keep) -> None:
             assert small.runner.cache.rows <= 12
 
 
-async def test_defect_a_refusal_that_commits_an_empty_transaction(keep: Keep) -> None:
+async def test_seed_001_defect_2_a_refusal_that_commits_an_empty_transaction(keep: Keep) -> None:
     """It returned its failures from inside the transaction, which then was committed."""
     (ada,) = await seekers(keep, "Ada")
     before = await keep.version(ada)
@@ -307,7 +307,7 @@ async def test_defect_a_refusal_that_commits_an_empty_transaction(keep: Keep) ->
     assert await held(keep, ada) == []
 
 
-async def test_defect_a_thousand_bonds_at_once_give_no_fifth_essence_and_lose_no_bonus(keep: Keep) -> None:
+async def test_seed_001_defect_2_a_thousand_bonds_at_once_give_no_fifth_essence_and_lose_no_bonus(keep: Keep) -> None:
     """Without a lock two bonds at once gave five essences, or lost one's attribute."""
     names, loaded = [f"Ada {letter}" for letter in "abcde"], essence_pack()
     bonuses = {one.id: one.bonuses for one in loaded.of(essences.EssenceDefinition)}
@@ -354,7 +354,7 @@ async def test_defect_a_thousand_bonds_at_once_give_no_fifth_essence_and_lose_no
     assert (await verify(keep)).problems == []
 
 
-async def test_defect_the_same_essence_or_attribute_twice(keep: Keep, database_url: str) -> None:
+async def test_seed_001_defect_2_the_same_essence_or_attribute_twice(keep: Keep, database_url: str) -> None:
     """Nothing forbade either; now the tables do as well, and there is no fifth slot."""
     (ada,) = await seekers(keep, "Ada")
     await keep.do(essences.bond(character=ada, essence="ember", attribute="power"))
@@ -378,7 +378,7 @@ async def test_defect_the_same_essence_or_attribute_twice(keep: Keep, database_u
             await database.rows("UPDATE character_abilities SET slot = 6")
 
 
-async def test_defect_a_save_that_writes_the_old_attribute_over_the_bonus(keep: Keep) -> None:
+async def test_seed_001_defect_2_a_save_that_writes_the_old_attribute_over_the_bonus(keep: Keep) -> None:
     """A bond did not tell the character's cache, whose next save put the attribute back."""
     (ada,) = await seekers(keep, "Ada")
     await keep.do(characters.set_attribute(character=ada, attribute="power", base=12, bonus=3))
@@ -397,7 +397,7 @@ async def test_defect_a_save_that_writes_the_old_attribute_over_the_bonus(keep: 
     assert vitals["health"] == 70_00
 
 
-async def test_defect_a_cached_object_that_its_caller_changes(keep: Keep) -> None:
+async def test_seed_001_defect_3_a_cached_object_that_its_caller_changes(keep: Keep) -> None:
     """What was cached was the caller's own object: whoever changed it changed what others read."""
     (ada,) = await seekers(keep, "Ada")
     await keep.do(essences.bond(character=ada, essence="ember", attribute="power"))
@@ -418,7 +418,7 @@ async def test_defect_a_cached_object_that_its_caller_changes(keep: Keep) -> Non
     assert (only.metadata, only.xp) == ({"colour": ["blue"]}, 10)
 
 
-async def test_defect_the_last_writer_wins(keep: Keep) -> None:
+async def test_seed_001_defect_4_the_last_writer_wins(keep: Keep) -> None:
     """A save wrote all columns, so that of two writers the later one undid the earlier."""
     (ada,) = await seekers(keep, "Ada")
     seen = await keep.version(ada)
@@ -437,7 +437,7 @@ async def test_defect_the_last_writer_wins(keep: Keep) -> None:
     assert {one.essence for one in await held(keep, ada)} == {"ember", "gale"}
 
 
-async def test_defect_an_expansion_below_zero_that_loses_what_is_held(keep: Keep) -> None:
+async def test_seed_001_defect_5_an_expansion_below_zero_that_loses_what_is_held(keep: Keep) -> None:
     """An empty inventory got level -1 and 10 slots, and the level stood on every row of it."""
     ada, bob = await seekers(keep, "Ada", "Bob", carrying=())
     assert await keep.ask(items.inventory_size(holder=ada)) == 28
@@ -466,7 +466,7 @@ async def test_defect_an_expansion_below_zero_that_loses_what_is_held(keep: Keep
     await adds_up(keep)
 
 
-async def test_defect_a_batch_of_items_that_never_stacks_and_asks_for_no_room(keep: Keep) -> None:
+async def test_seed_001_defect_5_a_batch_of_items_that_never_stacks_and_asks_for_no_room(keep: Keep) -> None:
     """It wrote a row for each item without looking what was there."""
     (ada,) = await seekers(keep, "Ada", carrying=())
     await keep.do(essences.expand_inventory(character=ada, level=0))
@@ -480,7 +480,7 @@ async def test_defect_a_batch_of_items_that_never_stacks_and_asks_for_no_room(ke
     assert [(row.quantity, len(found)) for row in found if row.item == "rough_stone"] == [(7, 20)]
 
 
-async def test_defect_a_deletion_that_takes_the_essences_along(keep: Keep) -> None:
+async def test_seed_001_defect_6_a_deletion_that_takes_the_essences_along(keep: Keep) -> None:
     """Its schema and its migration said different things of what a deletion takes along; here it is nothing."""
     (ada,) = await seekers(keep, "Ada")
     await keep.do(essences.bond(character=ada, essence="ember", attribute="power"))
@@ -496,7 +496,7 @@ async def test_defect_a_deletion_that_takes_the_essences_along(keep: Keep) -> No
     assert (await verify(keep)).problems == []
 
 
-async def test_defect_reading_everything_to_show_a_little(keep: Keep) -> None:
+async def test_seed_001_reading_everything_to_show_a_little(keep: Keep) -> None:
     """Only the parts that are asked for are read."""
     (ada,) = await seekers(keep, "Ada")
     await keep.do(essences.bond(character=ada, essence="ember", attribute="power"))

@@ -329,7 +329,7 @@ async def test_points_that_no_quest_has_paid_are_found(keep: Keep) -> None:
     await keep.do(cheat(character=ada, points=0))
 
 
-async def test_a_fault_at_any_call_of_a_completion_leaves_all_of_it_or_nothing(database_url: str) -> None:
+async def test_seed_000_defect_17_a_fault_at_any_call_of_a_completion_leaves_all_of_it_or_nothing(database_url: str) -> None:
     async with faulty(database_url, deadline_seconds=0.4, checkpoint_seconds=3600.0) as (keep, store):
         await keep.do(content.load_pack(pack=QUESTS))
         paid = (2, 100, {"arrow": 20, "helm": 1, "coins": 50, "crown": 1}, "completed")

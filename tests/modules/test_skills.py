@@ -95,6 +95,8 @@ async def test_staff_set_experience_and_the_journal_says_why(skilled: Keep) -> N
     await skilled.do(skills.gain(character=ada, skill="attack", xp=1000))
     back = await skilled.do(skills.set_xp(character=ada, skill="attack", xp=83), actor="operator:mod", reason="a bug paid twice")
     assert back == skills.Gained("attack", -917, 83, 9, 2)
+    most = await skilled.do(skills.set_xp(character=ada, skill="whistling", xp=10**9), actor="operator:mod", reason="a wager")
+    assert (most.xp, most.level) == (50, 3)
     assert (await verify(skilled)).ok
 
 

@@ -198,7 +198,7 @@ async def test_stock_comes_back_with_time_and_what_players_sold_goes(market: Kee
     assert (await offers(market))["axe"][0] == 4
 
 
-async def test_defect_04_coins_do_not_revert_after_shopping(market: Keep, database_url: str) -> None:
+async def test_seed_000_defect_04_coins_do_not_revert_after_shopping(market: Keep, database_url: str) -> None:
     ada = await customer(market, coins=500)
     async with market.lease(ada):
         # A checkpoint is on its way while the purchase commits; nothing that is saved later may bring the old purse back.

@@ -176,8 +176,11 @@ class Transaction(Protocol):
         """Write within the transaction; it is committed at the end of the block."""
         ...
 
-    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """Run a SQLAlchemy Core statement within the transaction: whoever holds a connection must not wait for a second one."""
+    async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:
+        """Run a SQLAlchemy Core statement within the transaction: whoever holds a connection must not wait for a second one.
+
+        After a patient one, no statement timeout ends what this transaction does.
+        """
         ...
 
 

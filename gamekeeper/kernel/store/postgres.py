@@ -199,7 +199,9 @@ class PostgresStore:
         async with self.connections.one() as connection:
             return await self._fetch(connection, statement, parameters, patient=patient)
 
-    async def _fetch(self, connection: Any, statement: Any, parameters: dict[str, Any], *, patient: bool) -> Sequence[Sequence[Any]]:
+    async def _fetch(
+        self, connection: Any, statement: Any, parameters: dict[str, Any], *, patient: bool = False, seconds: float | None = None
+    ) -> Sequence[Sequence[Any]]:
         known = self._compiled.get(id(statement))
         if known is None:
             known = self._compiled[id(statement)] = schema.compiled(statement, DIALECT)
@@ -207,7 +209,7 @@ class PostgresStore:
         arguments = [values[name] for name in known.names]
         try:
             rows: Sequence[Sequence[Any]] = await (
-                _patiently(connection, known.text, arguments) if patient else connection.fetch(known.text, *arguments)
+                _patiently(connection, known.text, arguments) if patient else connection.fetch(known.text, *arguments, timeout=seconds)
             )
         except (*_RETRY, *GONE) as error:
             raise (TryAgain if isinstance(error, _RETRY) else Unreachable)(str(error)) from error
@@ -306,9 +308,11 @@ class PostgresTransaction:
         """Write within the transaction."""
         return await self._store._apply(self._connection, writes)
 
-    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:
         """Run a statement within the transaction."""
-        return await self._store._fetch(self._connection, statement, parameters, patient=False)
+        if patient:
+            await self._connection.execute("SET LOCAL statement_timeout = 0")
+        return await self._store._fetch(self._connection, statement, parameters, seconds=PATIENCE_SECONDS if patient else None)
 
 
 async def _patiently(connection: Any, text: str, arguments: list[Any]) -> Any:

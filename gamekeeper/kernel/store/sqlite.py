@@ -313,7 +313,7 @@ class SqliteTransaction:
 
         return await self._store._write(work)
 
-    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
+    async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:  # noqa: ARG002 - SQLite ends no statement
         """Run a statement within the transaction."""
         known = self._store._known(statement)
         return await self._store._write(lambda: self._connection.execute(known.text, {**known.values, **parameters}).fetchall())

@@ -34,7 +34,7 @@ from .errors import (
     TabExists,
     TabNotFound,
 )
-from .queries import Bank, BankStack, KeptPlace, ShownTab, show
+from .queries import Bank, BankStack, KeptPlace, ShownTab, bank_of, show
 from .records import MAX_TABS, BankPlaceholder, BankSlot, BankTab, OwnTab, Tab
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "TabExists",
     "TabNotFound",
     "Withdrawn",
+    "bank_of",
     "close_gaps",
     "create_tab",
     "delete_tab",

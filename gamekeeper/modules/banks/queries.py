@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gamekeeper.kernel.queries import Reader, query
+from gamekeeper.kernel.queries import Loaded, Reader, query
 from gamekeeper.modules import characters, content, items
 
 from .records import BankPlaceholder, BankTab, Tab
@@ -58,6 +58,11 @@ async def show(read: Reader, *, character: characters.CharacterId, tab: Tab | No
     row = None if loaded is None else loaded.one(characters.Character)
     if loaded is None or row is None or row.tombstoned_at is not None:
         raise characters.CharacterNotFound(id=character)
+    return bank_of(read, loaded, tab)
+
+
+def bank_of(read: Reader, loaded: Loaded, tab: int | None = None) -> Bank:
+    """Give the bank that a character's rows make: its holdings, tabs and placeholders."""
     definitions = read.definitions(content.ItemDefinition)
     icons: dict[int, str | None] = {0: None}
     icons.update({one.tab_index: one.icon_item_id for one in loaded.rows(BankTab)})

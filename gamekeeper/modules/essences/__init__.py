@@ -64,6 +64,7 @@ from .queries import (
     Room,
     confluence_definitions,
     essence_definitions,
+    essences_of,
     show,
     stone_definitions,
 )
@@ -140,6 +141,7 @@ __all__ = [
     "damage",
     "effect_of",
     "essence_definitions",
+    "essences_of",
     "expand_inventory",
     "experience",
     "form_confluence",

@@ -91,18 +91,20 @@ async def show(
     return EssenceSheet(
         character_id=character,
         rank=row.rank,
-        essences=_essences(loaded, read.definitions(EssenceDefinition), "abilities" in parts) if essences else None,
+        essences=essences_of(read, loaded, abilities="abilities" in parts) if essences else None,
         attributes=loaded.rows(characters.CharacterAttribute) if "attributes" in parts else None,
         inventory=_room(loaded) if "inventory" in parts else None,
     )
 
 
-def _essences(loaded: Loaded, known: Mapping[str, EssenceDefinition], with_abilities: bool) -> list[HeldEssence]:
-    abilities = loaded.rows(CharacterAbility) if with_abilities else []
+def essences_of(read: Reader, loaded: Loaded, *, abilities: bool) -> list[HeldEssence]:
+    """Give the essences of a character that was loaded with them, and with their abilities if these are wanted."""
+    known = read.definitions(EssenceDefinition)
+    awakened = loaded.rows(CharacterAbility) if abilities else []
     found: list[HeldEssence] = []
     for row in loaded.rows(CharacterEssence):
         definition = known.get(row.essence_type)
-        mine = [_ability(one, definition) for one in abilities if one.essence_slot == row.slot] if with_abilities else None
+        mine = [_ability(one, definition) for one in awakened if one.essence_slot == row.slot] if abilities else None
         name = None if definition is None else definition.name
         found.append(HeldEssence(row.slot, row.essence_type, name, row.attribute_bound, row.rank_bonded, row.created_at, mine))
     return found

@@ -97,9 +97,7 @@ async def held(read: Reader, *, holder: HolderId, item: ItemId) -> int:
 @query(access="player")
 async def inventory(read: Reader, *, holder: HolderId, container: Container | None = None) -> list[HeldItem]:
     """List what a holder has, in all containers or in one."""
-    known = read.definitions(content.ItemDefinition)
-    rows = await read.all(Holding, holder)
-    return [_view(row, known.get(row.item_id)) for row in rows if container is None or row.container == container]
+    return held_items(read, [row for row in await read.all(Holding, holder) if container is None or row.container == container])
 
 
 @query(access="player")
@@ -107,6 +105,12 @@ async def inventory_size(read: Reader, *, holder: HolderId) -> int:
     """Tell how many slots a holder's inventory has."""
     own = await read.get(InventorySize, holder)
     return INVENTORY_SLOTS if own is None else own.slots
+
+
+def held_items(read: Reader, rows: list[Holding]) -> list[HeldItem]:
+    """Give a holder's rows as the holder sees them."""
+    known = read.definitions(content.ItemDefinition)
+    return [_view(row, known.get(row.item_id)) for row in rows]
 
 
 def _view(row: Holding, definition: content.ItemDefinition | None) -> HeldItem:

@@ -2,7 +2,7 @@
 
 from .commands import Drained, PrayerState, activate, deactivate, drain, end_all, restore
 from .errors import NoPrayerPoints, TooManyPrayers, UnknownPrayer
-from .queries import Boost, PrayerSheet, boosted, show
+from .queries import Boost, PrayerSheet, boosted, sheet_of, show
 from .records import ActivePrayer, PrayerDebt, PrayerDefinition, PrayerId
 from .rules import MAX_ACTIVE, PRAYER, TICK_MS, boosted_level, drained, multipliers, resistance
 
@@ -31,5 +31,6 @@ __all__ = [
     "multipliers",
     "resistance",
     "restore",
+    "sheet_of",
     "show",
 ]

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from gamekeeper.kernel.queries import Reader, query
+from gamekeeper.kernel.queries import Loaded, Reader, query
 from gamekeeper.modules import characters, content, items, skills, xp
 
 from . import rules
@@ -37,6 +37,11 @@ async def show(read: Reader, *, character: characters.CharacterId) -> PrayerShee
     row = None if loaded is None else loaded.one(characters.Character)
     if loaded is None or row is None or row.tombstoned_at is not None:
         raise characters.CharacterNotFound(id=character)
+    return sheet_of(read, loaded)
+
+
+def sheet_of(read: Reader, loaded: Loaded) -> PrayerSheet:
+    """Give the sheet that a character's rows make: its vitals, skills, holdings and the prayers that it says."""
     trained = next((one for one in loaded.rows(skills.CharacterSkill) if one.skill == rules.PRAYER), None)
     level = rules.level_of(trained, read.definitions(skills.SkillDefinition), read.definitions(xp.CurveDefinition))
     points = next((one.current for one in loaded.rows(characters.CharacterVital) if one.vital == rules.PRAYER), None)

@@ -23,7 +23,7 @@ from .errors import (
     StageNotCurrent,
     StageNotFound,
 )
-from .queries import QuestEntry, QuestView, StageView, audit, available, log, show
+from .queries import QuestEntry, QuestView, StageView, audit, available, log, log_of, show
 from .records import QuestAuditLog, QuestId, QuestProgress, StageId
 from .rules import Missing
 
@@ -65,6 +65,7 @@ __all__ = [
     "available",
     "complete",
     "log",
+    "log_of",
     "progress",
     "reset",
     "set_stage",

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, cast, func, literal, or_, select, tuple_, union_all
 
-from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
+from gamekeeper.kernel.queries import Cursor, Loaded, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import EpochMs
 from gamekeeper.kernel.store.schema import table
 from gamekeeper.kernel.verify import Problem, check
@@ -165,6 +165,10 @@ async def _sheet(read: Reader, character: str) -> _Sheet:
     row = None if loaded is None else loaded.one(characters.Character)
     if loaded is None or row is None or row.tombstoned_at is not None:
         raise characters.CharacterNotFound(id=character)
+    return _sheet_of(read, loaded)
+
+
+def _sheet_of(read: Reader, loaded: Loaded) -> _Sheet:
     held: dict[str, int] = {}
     for one in loaded.rows(items.Holding):
         if one.container in CARRIED:
@@ -181,7 +185,15 @@ async def log(read: Reader, *, character: characters.CharacterId) -> list[QuestE
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    sheet = await _sheet(read, character)
+    return _log(await _sheet(read, character))
+
+
+def log_of(read: Reader, loaded: Loaded) -> list[QuestEntry]:
+    """Give the log that a character's rows make: its progress, skills and holdings."""
+    return _log(_sheet_of(read, loaded))
+
+
+def _log(sheet: _Sheet) -> list[QuestEntry]:
     return [sheet.entry(quest) for quest in sorted({*sheet.definitions, *sheet.rows})]
 
 

@@ -59,12 +59,12 @@ def gain_many(ctx: Context, *, character: characters.CharacterId, gains: Gains) 
 
 @command(touches=[characters.Character, CharacterSkill, SkillLevelUp], access="operator")
 def set_xp(ctx: Context, *, character: characters.CharacterId, skill: SkillId, xp: xp.Xp) -> Gained:
-    """Set a character's experience in a skill, up or down; for staff who put something right.
+    """Set a character's experience in a skill, up or down, up to the cap of the skill's curve; for staff who put something right.
 
     Raises: CHARACTER_NOT_FOUND, UNKNOWN_SKILL, UNKNOWN_CURVE.
     """
     characters.alive(ctx, character)
-    return _train(ctx, character, skill, xp)
+    return _train(ctx, character, skill, _curve(ctx, skill).add(0, xp))
 
 
 def add(ctx: Context, character: str, skill: str, amount: int) -> Gained:

@@ -6,19 +6,23 @@ from typing import Any, Final
 
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.commands import Call
-from gamekeeper.modules import characters, items
+from gamekeeper.modules import characters, items, quests, skills
 
-from .edits import Form, Forms, Typed
+from .edits import MEANT, Form, Forms, Typed
 
 ACCOUNT: Final = "operator"
 """The source of what operators grant, and the sink of what they take: `mint:operator`, `burn:operator`."""
 
 
-def _quantity(typed: Typed) -> int:
-    text = typed.get("quantity", "").strip().replace(",", "")
+def _whole(typed: Typed, name: str, least: int) -> int:
+    text = typed.get(name, "").strip().replace(",", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 16):
-        raise InvalidArgument(path="/quantity", problem="a whole number, at least 1")
+        raise InvalidArgument(path=f"/{name}", problem=f"a whole number, at least {least}")
     return int(text)
+
+
+def _quantity(typed: Typed) -> int:
+    return _whole(typed, "quantity", 1)
 
 
 def _rename(character: str, typed: Typed) -> Call[Any]:
@@ -47,9 +51,38 @@ def _removed(typed: Typed, _result: Any) -> str:
     return f"Removed {_quantity(typed):,} \u00d7 {typed['item'].strip()}."
 
 
+def _set_xp(character: str, typed: Typed) -> Call[Any]:
+    return skills.set_xp(character=character, skill=typed.get("skill", ""), xp=_whole(typed, "xp", 0))
+
+
+def _xp_set(_typed: Typed, result: skills.Gained) -> str:
+    return f"{result.skill} is level {result.level} with {result.xp:,} XP now."
+
+
+def _set_stage(character: str, typed: Typed) -> Call[Any]:
+    quest, _, stage = typed.get("stage", "").partition("/")
+    return quests.set_stage(character=character, quest=quest, stage=stage, reason=typed.get("reason", "").strip())
+
+
+def _stage_set(typed: Typed, _result: Any) -> str:
+    return "{0} is at the beginning of {2} now.".format(*typed["stage"].partition("/"))
+
+
+def _reset(character: str, typed: Typed) -> Call[Any]:
+    again = typed.get("pays_again") == MEANT
+    return quests.reset(character=character, quest=typed.get("quest", ""), reason=typed.get("reason", "").strip(), pays_again=again)
+
+
+def _was_reset(typed: Typed, _result: Any) -> str:
+    return f"{typed['quest']} can be begun anew."
+
+
 WHAT: Final = ("item", "quantity", "container", "reason")
 FORMS: Final[Forms] = {
     "rename": Form(("name", "reason"), _rename, _renamed),
     "grant": Form(WHAT, _grant, _granted),
     "remove": Form(WHAT, _remove, _removed),
+    "set-xp": Form(("skill", "xp", "reason"), _set_xp, _xp_set, "skills"),
+    "set-stage": Form(("stage", "reason"), _set_stage, _stage_set, "quests"),
+    "reset-quest": Form(("quest", "pays_again", "reason", "confirm"), _reset, _was_reset, "quests"),
 }

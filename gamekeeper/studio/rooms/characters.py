@@ -22,6 +22,7 @@ from gamekeeper.studio.bag import Bag, bags_of
 from gamekeeper.studio.rendering import page
 
 from .character_forms import FORMS
+from .character_tabs import TITLES, answer_tab
 from .edits import Draft, change, new_drafts
 
 ENTRIES: Final = 25
@@ -86,9 +87,20 @@ async def show(request: Request) -> Response:
     return await answer(request, new_drafts(request, FORMS))
 
 
+async def show_tab(request: Request) -> Response:
+    """One part of a character."""
+    return await answer_tab(request, request.path_params["tab"], new_drafts(request, FORMS))
+
+
 async def edit(request: Request) -> Response:
     """Run the command of a form; a refusal is shown beside what was typed."""
-    return await change(request, FORMS, answer, "characters")
+    return await change(request, FORMS, _answer_where, "characters")
+
+
+async def _answer_where(request: Request, drafts: dict[str, Draft], status: int) -> Response:
+    """The part of a character's page where the form stands."""
+    tab = FORMS[request.path_params["form"]].tab
+    return await (answer_tab(request, tab, drafts, status) if tab else answer(request, drafts, status))
 
 
 async def answer(request: Request, drafts: dict[str, Draft], status: int = 200) -> Response:
@@ -104,6 +116,8 @@ async def answer(request: Request, drafts: dict[str, Draft], status: int = 200) 
         status,
         room="characters",
         sheet=sheet,
+        tab="",
+        titles=TITLES,
         trades=traded.items,
         drafts=drafts,
         definitions=keep.reader.definitions(content.ItemDefinition),
@@ -152,5 +166,6 @@ ROUTES = [
     Route("/characters", index),
     Route("/characters/{id}", show),
     Route("/characters/{id}/{form}", edit, methods=["POST"]),
+    Route("/characters/{id}/{tab}", show_tab),
     Route("/owners/{id}", owner),
 ]

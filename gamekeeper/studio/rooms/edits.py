@@ -33,6 +33,8 @@ class Form(Struct, frozen=True):
     fields: tuple[str, ...]
     call: Callable[[str, Typed], Call[Any]]
     done: Callable[[Typed, Any], str]
+    tab: str = ""
+    """the part of the room where it stands, and to which it returns"""
 
 
 class Draft(Struct):
@@ -81,7 +83,7 @@ async def change(request: Request, forms: Forms, answer: Answer, room: str) -> R
         drafts[name] = Draft(key, values | ({"confirm": ""} if "confirm" in values else {}), error, open=True)
         return await answer(request, drafts, STATUS[error.kind])
     back = typed.get("back", "")
-    where = (back,) if back in BACK else (room, id_of(request))
+    where = (back,) if back in BACK else (room, id_of(request), *filter(None, [form.tab]))
     return go_to(request, *where, notice=form.done(typed, result))
 
 
