@@ -106,7 +106,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     long_session_days: Annotated[int, Meta(ge=1, le=365)] = 90
     """how long a long-lived session lasts at the most"""
     password_memory_kib: Annotated[int, Meta(ge=19 * 1024, le=1024 * 1024)] = 19 * 1024
-    """how much memory hashing one password takes (Argon2id)"""
+    """how much memory hashing one password takes (Argon2id); until those who have an account have logged in once after a change, the time
+    that a refusal takes tells strangers whose password still has the old cost"""
     password_passes: Annotated[int, Meta(ge=2, le=20)] = 2
     """how often hashing a password goes over that memory"""
     expansion_base_slots: Annotated[int, Meta(ge=1, le=1_000)] = 20

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
-from gamekeeper.modules import characters, chat, content, items, moderation, sessions, trades, users, worlds
+from gamekeeper.modules import characters, chat, content, items, moderation, sessions, skills, trades, users, worlds
 
 DAY_SECONDS = 86_400.0
 
@@ -68,13 +68,10 @@ class World(Struct):
 async def seed(keep: Keep, clock: ManualClock) -> World:
     """Fill a keep."""
     pack = content.read_pack(Path(content.__file__).parent / "starter")
+    definitions = [one for kind in content.KINDS.values() for one in pack.of(kind.type)]
     relic = content.ItemDefinition(id="old_relic", name="Old relic")
-    await keep.do(
-        content.load_pack(
-            pack=content.pack_of(*pack.of(content.ItemDefinition), relic, id=pack.id, version=pack.version, title=pack.title)
-        ),
-        actor="operator:seed",
-    )
+    with_relic = content.pack_of(*definitions, relic, id=pack.id, version=pack.version, title=pack.title)
+    await keep.do(content.load_pack(pack=with_relic), actor="operator:seed")
     user = (await keep.do(users.register(username="Rowan", password="correct horse battery"))).user_id
     await keep.do(worlds.create_world(name="Mossbrook", world="world"), actor="operator:seed")
     ada = await _character(keep, "Ada Thornfield", user)
@@ -144,6 +141,7 @@ async def _character(keep: Keep, name: str, user: str | None) -> str:
 
 
 async def _outfit(keep: Keep, ada: str) -> None:
+    await keep.do(skills.gain_many(character=ada, gains={"attack": 2_000, "strength": 2_000}))
     for item in ("iron_longsword", "barrel_lid_shield", "bronze_cap", "quilted_jack", "marsh_boots", "river_pearl_amulet"):
         slot = (await keep.do(items.grant(holder=ada, item=item, quantity=1, source="starter"))).slots[0]
         await keep.do(items.equip(character=ada, slot=slot))
