@@ -98,9 +98,9 @@ class FaultyTransaction:
         """Write, or fail; what is not committed is gone with the connection, so that nothing is in doubt here."""
         return await self._store._call(self._transaction.apply, writes, writes=False)
 
-    async def fetch(self, statement: Any, parameters: dict[str, Any]) -> Any:
+    async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Any:
         """Read; what a doubt is settled by is not what is tested here."""
-        return await self._transaction.fetch(statement, parameters)
+        return await self._transaction.fetch(statement, parameters, patient=patient)
 
 
 async def _nothing(_: Any) -> None:
