@@ -19,7 +19,7 @@ from tests.modules import scene
 
 KEY = "a key for tests, long enough for the keep"
 DAY = 86_400
-MINE = ("persephone", "enna", "203.0.113.7", "pomegranate", "seen in the garden", "picks flowers")
+MINE = ("persephone", "of enna", "203.0.113.7", "pomegranate", "seen in the garden", "picks flowers")
 """What stands somewhere of her, each in another module."""
 STAYS = ("Kore", "I am Kore", "psst")
 """What her character is called and has said."""

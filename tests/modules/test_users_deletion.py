@@ -73,7 +73,7 @@ async def test_after_thirty_days_nothing_is_left_that_names_the_person(keyed: Ke
 
     for name, text in (await texts(keyed)).items():
         assert "persephone" not in text, name
-        assert "enna" not in text, name
+        assert "of enna" not in text, name
     row = await keyed.reader.get(users.User, user)
     assert row is not None
     assert row.username.startswith("deleted_")

