@@ -11,6 +11,7 @@ import pytest
 
 import gamekeeper
 from gamekeeper.keep import Keep
+from gamekeeper.kernel.clock import ManualClock
 from tests.secrecy import Secrecy
 from tests.servers import TemporaryPostgres, TemporaryRedis, find_redis
 from tests.worlds import SharedDatabase, make_tables
@@ -210,4 +211,17 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 async def keep(database_url: str) -> AsyncIterator[Keep]:
     """An open keep on a fresh database, on each engine in turn."""
     async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True) as keep:
+        yield keep
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that only tests move."""
+    return ManualClock()
+
+
+@pytest.fixture
+async def timed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
+    """A keep whose time stands still, on a fresh database, on each engine in turn."""
+    async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:
         yield keep

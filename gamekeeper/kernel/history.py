@@ -47,8 +47,7 @@ class HistoryEntry(Struct, frozen=True):
 
 
 class _Row(Struct, frozen=True):
-    """An entry as the database answers it. Texts that may be missing are of any type: rows are converted leniently, and that
-    would read the reason "null" as none."""
+    """An entry as the database answers it."""
 
     owner_id: str
     seq: int
@@ -56,12 +55,12 @@ class _Row(Struct, frozen=True):
     at: int
     command: str
     actor: str
-    reason: Any
+    reason: str | None
     origin_id: str
-    owners: Any
-    arguments: Any
-    result: Any
-    idempotency_key: Any
+    owners: str | None
+    arguments: str | None
+    result: str | None
+    idempotency_key: str | None
     changes: str
     hash: Any
 

@@ -1,12 +1,15 @@
 """A store whose nth call fails: before it does anything, after it has done everything, or with the caller gone."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal, TypeVar
 
 from gamekeeper.config import settings_from
+from gamekeeper.errors import StoreUnavailable
 from gamekeeper.keep import Keep, import_modules, make_store
 from gamekeeper.kernel.clock import Clock, SystemClock
+from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.store.base import (
     Applied,
     LoadRequest,
@@ -119,3 +122,24 @@ async def faulty(url: str, *, clock: Clock | None = None, **settings: Any) -> As
         yield keep, store
     finally:
         await keep.close()
+
+
+async def tried(
+    keep: Keep, store: FaultyStore, call: Call[Any], *, key: str, owners: Sequence[str], nth: int, fault: Fault, times: int = 1
+) -> tuple[Any, bool]:
+    """Do a command with a fault in it; gives its answer, if it had one, and whether the fault fired. Both are over then."""
+    store.fail(nth, fault, times=times)
+    task = asyncio.ensure_future(keep.do(call, key=key))
+    store.on_caller_gone = lambda: (task.cancel(), None)[1]
+    answer = None
+    try:
+        answer = await task
+    except StoreUnavailable:
+        pass  # as the fault would have it; what was done is for the caller to see
+    except asyncio.CancelledError:
+        # The command goes its own way; only its caller is gone.
+        await keep.engine.hold(set(owners))
+        keep.engine.let_go(set(owners))
+    fired = store.fired
+    store.fail(0, fault, times=0)
+    return answer, fired

@@ -1,19 +1,17 @@
 """The nth call of the store fails while somebody dies, takes back what was lost, or a gravestone falls: all of it or nothing."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
-from gamekeeper.errors import StoreUnavailable
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import SystemClock
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.verify import verify
 from gamekeeper.modules import characters, combat, items, trades, worlds
-from tests.crash.faults import FAULTS, Fault, FaultyStore, faulty
+from tests.crash.faults import FAULTS, Fault, FaultyStore, faulty, tried
 from tests.modules import scene
 
 MOST_CALLS = 40
@@ -87,20 +85,7 @@ async def once(keep: Keep, store: FaultyStore, case: Case, key: str, nth: int, f
     before = await how_it_stands(keep, case)
     for owner in case.owners:
         keep.runner.cache.drop(owner)  # so that reading may fail too
-    store.fail(nth, fault)
-    task = asyncio.ensure_future(keep.do(case.call, key=key))
-    store.on_caller_gone = lambda: (task.cancel(), None)[1]
-    first = None
-    try:
-        first = await task
-    except StoreUnavailable:
-        pass
-    except asyncio.CancelledError:
-        # The command goes its own way; only its caller is gone.
-        await keep.engine.hold(set(case.owners))
-        keep.engine.let_go(set(case.owners))
-    fired = store.fired
-    store.fail(0, fault, times=0)
+    first, fired = await tried(keep, store, case.call, key=key, owners=case.owners, nth=nth, fault=fault)
     between = await how_it_stands(keep, case)
     again = await keep.do(case.call, key=key)
     after = await how_it_stands(keep, case)

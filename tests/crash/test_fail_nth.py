@@ -1,6 +1,5 @@
 """The nth call of the store fails, for n = 1, 2, 3 ... until nothing is left to fail: all or nothing, and the key tells which."""
 
-import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.verify import verify
 from gamekeeper.modules import banks, content, essences, items, stores, trades, worlds
-from tests.crash.faults import FAULTS, Fault, FaultyStore, faulty
+from tests.crash.faults import FAULTS, Fault, FaultyStore, faulty, tried
 from tests.modules import scene
 
 MOST_CALLS = 40
@@ -155,20 +154,7 @@ async def once(keep: Keep, store: FaultyStore, prepare: Prepare, tag: str, nth: 
     if not warm:
         for owner in case.owners:
             keep.runner.cache.drop(owner)
-    store.fail(nth, fault, times=times)
-    task = asyncio.ensure_future(keep.do(case.call, key=tag))
-    store.on_caller_gone = lambda: (task.cancel(), None)[1]
-    first = None
-    try:
-        first = await task
-    except StoreUnavailable:
-        pass
-    except asyncio.CancelledError:
-        # The command goes its own way; only its caller is gone.
-        await keep.engine.hold(set(case.owners))
-        keep.engine.let_go(set(case.owners))
-    fired = store.fired
-    store.fail(0, fault, times=0)
+    first, fired = await tried(keep, store, case.call, key=tag, owners=case.owners, nth=nth, fault=fault, times=times)
     between = await lying(keep, case.owners)
     again = await keep.do(case.call, key=tag)
     after = await lying(keep, case.owners)

@@ -31,12 +31,6 @@ def shape(ctx: Context, *, user: users.UserId, is_active: bool = True, password_
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keep(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep with a secret key, whose time stands still."""
     async with gamekeeper.open(database_url, create=True, clock=clock, secret_key=KEY, allow_unsafe_postgres=True) as keep:

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-import gamekeeper
 from gamekeeper.errors import AlreadyExists, ConstraintViolated, GameError, InvalidArgument, NameTaken, OwnerNotFound
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
@@ -38,19 +36,6 @@ def hand_over(ctx: Context, *, character: characters.CharacterId, user: str | No
 async def everything(keep: Keep) -> dict[str, list[list[Any]]]:
     """All rows of all tables, to see that nothing has changed."""
     return {one.name: sorted([list(row) for row in await keep.store.fetch(select(one), {})], key=repr) for one in all_tables()}
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
-async def timed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
-    """A keep whose time stands still."""
-    async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:
-        yield keep
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ SECRET = "the vault opens at midnight"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keep(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep whose time stands still, with two worlds."""
     async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:

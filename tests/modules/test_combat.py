@@ -29,12 +29,6 @@ QUARTER: Final = 15 * 60
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """Time that stands still until it is moved."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keep(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep with a world, things of different value, and a wolf."""
     async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True, clock=clock) as keep:

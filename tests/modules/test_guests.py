@@ -45,19 +45,6 @@ async def character_of(keep: Keep, character: str) -> characters.Character:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
-async def timed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
-    """A keep whose time stands still."""
-    async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:
-        yield keep
-
-
-@pytest.fixture
 async def later(database_url: str, clock: ManualClock, timed: Keep) -> AsyncIterator[Keep]:
     """A second keep on the same database, whose clock is a day ahead."""
     async with gamekeeper.open(database_url, clock=ManualClock(clock.now_ms() + DAY * 1000), allow_unsafe_postgres=True) as keep:

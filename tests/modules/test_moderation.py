@@ -27,12 +27,6 @@ SPAM = "spam in the market"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def timed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep whose time stands still, with a player and staff of each role, each called as their role is."""
     async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:

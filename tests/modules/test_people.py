@@ -26,12 +26,6 @@ STAYS = ("Kore", "I am Kore", "psst")
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keep(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep with a key for people's data, whose time stands still, and a world."""
     async with gamekeeper.open(

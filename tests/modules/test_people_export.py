@@ -19,12 +19,6 @@ KEY = "k" * 32
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keyed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep that keeps addresses."""
     async with gamekeeper.open(

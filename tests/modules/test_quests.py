@@ -10,14 +10,14 @@ import pytest
 
 import gamekeeper
 from gamekeeper import packs
-from gamekeeper.errors import GameError, StoreUnavailable
+from gamekeeper.errors import GameError
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import command
 from gamekeeper.kernel.verify import verify
 from gamekeeper.kernel.workingset import Context
 from gamekeeper.modules import characters, combat, content, items, npcs, quests, skills, xp
 from gamekeeper.modules.quests import ItemAmount, OnStart, QuestDefinition, Requirements, Rewards, Stage
-from tests.crash.faults import FAULTS, faulty
+from tests.crash.faults import FAULTS, faulty, tried
 from tests.modules.scene import ALL, adds_up, fill, lying, people
 
 ASK = Stage(id="ask", type="dialogue", npc="miller", description="Ask the miller what is wrong.")
@@ -342,19 +342,11 @@ async def test_seed_000_defect_17_a_fault_at_any_call_of_a_completion_leaves_all
                 await up_to_reward(keep, ada)
                 before = await stores(keep, ada)
                 keep.runner.cache.drop(ada)
-                store.fail(nth, fault)
-                task = asyncio.ensure_future(keep.do(quests.complete(character=ada, quest="mill"), key=f"{fault}-{nth}"))
-                store.on_caller_gone = task.cancel  # type: ignore[assignment]
-                try:
-                    await task
-                except (StoreUnavailable, asyncio.CancelledError):
-                    await keep.engine.hold({ada})
-                    keep.engine.let_go({ada})
-                fired = store.fired
-                store.fail(0, fault, times=0)
+                call, key = quests.complete(character=ada, quest="mill"), f"{fault}-{nth}"
+                _, fired = await tried(keep, store, call, key=key, owners=[ada], nth=nth, fault=fault)
                 fired_in_all += fired
                 assert await stores(keep, ada) in (before, paid)
-                await keep.do(quests.complete(character=ada, quest="mill"), key=f"{fault}-{nth}")
+                await keep.do(call, key=key)
                 assert await stores(keep, ada) == paid
                 assert [action for _, action, _, _ in await actions(keep, ada)].count("completed") == 1
         await adds_up(keep)

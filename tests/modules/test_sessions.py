@@ -1,7 +1,6 @@
 """Sessions and API keys: who may act, for how long, and that no token can be read from what is stored."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-import gamekeeper
 from gamekeeper.errors import ConstraintViolated, GameError, InvalidArgument, NameTaken, OwnerNotFound
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
@@ -51,19 +49,6 @@ def spoil(ctx: Context, *, user: users.UserId, session_id: str, character_id: st
 async def everything(keep: Keep) -> dict[str, list[list[Any]]]:
     """All rows of all tables, to see that nothing has changed, or that something stands nowhere."""
     return {one.name: sorted([list(row) for row in await keep.store.fetch(select(one), {})], key=repr) for one in all_tables()}
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
-async def timed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
-    """A keep whose time stands still."""
-    async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:
-        yield keep
 
 
 async def register(keep: Keep, name: str = "ada") -> str:

@@ -60,12 +60,6 @@ def spoil(ctx: Context, *, user: users.UserId, session_id: str) -> None:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def timed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep whose time stands still, with a user who lasts."""
     async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:

@@ -55,12 +55,6 @@ def ban(ctx: Context, *, user: users.UserId) -> None:
     ctx.change(users.alive(ctx, user), banned_until=ctx.now + 1000)
 
 
-@pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
 @asynccontextmanager
 async def opened_with(url: str, clock: ManualClock, **settings: Any) -> AsyncIterator[Keep]:
     """A keep with settings of its own, whose time stands still."""

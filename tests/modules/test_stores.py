@@ -40,12 +40,6 @@ WARES: Final = (
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that moves when it is told to."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def market(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep with three stores and a world in which they stand."""
     async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:

@@ -16,12 +16,6 @@ from tests.modules.scene import adds_up, fill, lying, people, stock, totals, uni
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """Time that stands still until it is moved."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keep(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep whose time the test moves, with the items of the scene."""
     async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True, clock=clock) as keep:

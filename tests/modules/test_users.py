@@ -1,7 +1,6 @@
 """Users: names that nobody can imitate, passwords that nobody can read, and guests."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import argon2
@@ -11,7 +10,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-import gamekeeper
 from gamekeeper.errors import AlreadyExists, Busy, GameError, InvalidArgument, NameTaken, OwnerNotFound
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
@@ -24,19 +22,6 @@ PASSWORD = "correct horse battery"
 async def everything(keep: Keep) -> dict[str, list[list[Any]]]:
     """All rows of all tables, to see that nothing has changed, or that something stands nowhere."""
     return {one.name: sorted([list(row) for row in await keep.store.fetch(select(one), {})], key=repr) for one in all_tables()}
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
-async def timed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
-    """A keep whose time stands still."""
-    async with gamekeeper.open(database_url, create=True, clock=clock, allow_unsafe_postgres=True) as keep:
-        yield keep
 
 
 async def test_a_registered_user_is_found_by_the_name_in_any_case(keep: Keep) -> None:

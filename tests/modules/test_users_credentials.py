@@ -33,12 +33,6 @@ async def everything(keep: Keep) -> dict[str, list[list[Any]]]:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keyed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep with a key for people's data, whose time stands still."""
     async with gamekeeper.open(database_url, create=True, clock=clock, person_keys=[OLD_KEY], allow_unsafe_postgres=True) as keep:

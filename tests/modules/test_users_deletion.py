@@ -22,12 +22,6 @@ DAY = 86_400
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keyed(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep with a key for people's data, whose time stands still."""
     async with gamekeeper.open(

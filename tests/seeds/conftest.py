@@ -13,12 +13,6 @@ KEY = "a key of the keep that opens addresses"
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 async def keep(database_url: str, clock: ManualClock) -> AsyncIterator[Keep]:
     """A keep with a key for addresses and two worlds, whose time stands still."""
     async with gamekeeper.open(database_url, create=True, clock=clock, secret_key=KEY, allow_unsafe_postgres=True) as keep:

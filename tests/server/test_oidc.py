@@ -84,12 +84,6 @@ def running() -> Iterator[LocalIssuer]:
 
 
 @pytest.fixture
-def clock() -> ManualClock:
-    """A clock that only tests move."""
-    return ManualClock()
-
-
-@pytest.fixture
 def issuer(running: LocalIssuer, clock: ManualClock) -> LocalIssuer:
     """The issuer, honest, in the time of the test."""
     running.reset()

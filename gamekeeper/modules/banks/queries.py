@@ -54,10 +54,7 @@ async def show(read: Reader, *, character: characters.CharacterId, tab: Tab | No
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    loaded = await read.load(character, characters.Character, items.Holding, BankTab, BankPlaceholder)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    _, loaded = await characters.load_alive(read, character, items.Holding, BankTab, BankPlaceholder)
     return bank_of(read, loaded, tab)
 
 

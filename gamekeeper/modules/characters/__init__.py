@@ -27,7 +27,7 @@ from .errors import (
     SheetFull,
     VitalOutOfRange,
 )
-from .queries import Sheet, find, list_characters, list_of_user, show, some_of_user, users_of
+from .queries import Sheet, find, list_characters, list_of_user, load_alive, show, some_of_user, users_of
 from .records import (
     Character,
     CharacterAttribute,
@@ -78,6 +78,7 @@ __all__ = [
     "find",
     "list_characters",
     "list_of_user",
+    "load_alive",
     "move_to",
     "rename",
     "select",

@@ -8,7 +8,8 @@ from sqlalchemy import BigInteger, Text, bindparam, func, literal, literal_colum
 
 from gamekeeper.kernel.commands import belongings, belongs_to
 from gamekeeper.kernel.ids import Id
-from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
+from gamekeeper.kernel.queries import Cursor, Loaded, Page, PageLimit, Reader, query, read_cursor, write_cursor
+from gamekeeper.kernel.records import Record
 from gamekeeper.kernel.store.schema import claims, table
 from gamekeeper.kernel.verify import Problem, check
 from gamekeeper.modules import users, worlds
@@ -86,16 +87,25 @@ class Sheet(Struct, frozen=True):
     settings: dict[str, Any]
 
 
+async def load_alive(read: Reader, character: str, *records: type[Record]) -> tuple[Character, Loaded]:
+    """Give a character that is not deleted, and what it has of these records, in one round trip; for queries as `alive` is for commands.
+
+    Raises: CHARACTER_NOT_FOUND.
+    """
+    loaded = await read.load(character, Character, *records)
+    row = None if loaded is None else loaded.one(Character)
+    if loaded is None or row is None or row.tombstoned_at is not None:
+        raise CharacterNotFound(id=character)
+    return row, loaded
+
+
 @query(access="player")
 async def show(read: Reader, *, character: CharacterId) -> Sheet:
     """Show a character's whole sheet.
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    loaded = await read.load(character, Character, CharacterLocation, CharacterVital, CharacterAttribute, CharacterSetting)
-    row = None if loaded is None else loaded.one(Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise CharacterNotFound(id=character)
+    row, loaded = await load_alive(read, character, CharacterLocation, CharacterVital, CharacterAttribute, CharacterSetting)
     return Sheet(
         character=row,
         location=loaded.one(CharacterLocation),

@@ -152,10 +152,7 @@ async def place_of(read: Reader, character: str) -> Place:
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    loaded = await read.load(character, characters.Character, characters.CharacterLocation)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    row, loaded = await characters.load_alive(read, character, characters.CharacterLocation)
     return place(row, loaded.one(characters.CharacterLocation))
 
 

@@ -83,10 +83,7 @@ async def show(
     Raises: CHARACTER_NOT_FOUND.
     """
     wanted = {record for part in parts for record in RECORDS_OF[part]}
-    loaded = await read.load(character, characters.Character, *wanted)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    row, loaded = await characters.load_alive(read, character, *wanted)
     essences = "essences" in parts or "abilities" in parts
     return EssenceSheet(
         character_id=character,

@@ -209,10 +209,7 @@ async def ground(
     Raises: CHARACTER_NOT_FOUND.
     """
     (after,) = read_cursor(cursor, int) or (-1,)
-    loaded = await read.load(character, characters.Character, characters.CharacterLocation)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    _, loaded = await characters.load_alive(read, character, characters.CharacterLocation)
     asked: dict[str, Any] = {"world": world, "character": character, "now": read.now_ms(), "limit": limit + 1}
     statement = HEAPS
     if within is not None:

@@ -196,8 +196,7 @@ class Activity(Struct, frozen=True):
 
 
 class _Row(Struct, frozen=True):
-    """An entry as the database answers it. Texts that may be missing are of any type: rows are converted leniently, and that
-    would read the reason "null" as none."""
+    """An entry as the database answers it."""
 
     owner_id: str
     seq: int
@@ -205,9 +204,9 @@ class _Row(Struct, frozen=True):
     at: int
     command: str
     actor: str
-    reason: Any
+    reason: str | None
     origin_id: str
-    arguments: Any
+    arguments: str | None
 
 
 @query(access="moderator")

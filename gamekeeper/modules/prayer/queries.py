@@ -33,10 +33,7 @@ async def show(read: Reader, *, character: characters.CharacterId) -> PrayerShee
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    loaded = await read.load(character, characters.Character, characters.CharacterVital, skills.CharacterSkill, items.Holding, ActivePrayer)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    _, loaded = await characters.load_alive(read, character, characters.CharacterVital, skills.CharacterSkill, items.Holding, ActivePrayer)
     return sheet_of(read, loaded)
 
 
@@ -56,10 +53,7 @@ async def boosted(read: Reader, *, character: characters.CharacterId) -> list[Bo
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    loaded = await read.load(character, characters.Character, skills.CharacterSkill, ActivePrayer)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    _, loaded = await characters.load_alive(read, character, skills.CharacterSkill, ActivePrayer)
     known = read.definitions(PrayerDefinition)
     raised = rules.multipliers(known[one.prayer_id] for one in loaded.rows(ActivePrayer) if one.prayer_id in known)
     definitions, curves = read.definitions(skills.SkillDefinition), read.definitions(xp.CurveDefinition)

@@ -161,10 +161,7 @@ class _Sheet:
 
 
 async def _sheet(read: Reader, character: str) -> _Sheet:
-    loaded = await read.load(character, characters.Character, QuestProgress, skills.CharacterSkill, items.Holding)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    _, loaded = await characters.load_alive(read, character, QuestProgress, skills.CharacterSkill, items.Holding)
     return _sheet_of(read, loaded)
 
 

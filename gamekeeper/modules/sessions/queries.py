@@ -64,8 +64,6 @@ BY_TOKEN = (
 # Ids of sessions sort by time, so that an index over them alone gives the newest of all users first.
 LIVE = (
     select(
-        sessions.c.user_id,
-        accounts.c.username,
         sessions.c.session_id,
         sessions.c.client_type,
         sessions.c.ip_address,
@@ -76,6 +74,8 @@ LIVE = (
         sessions.c.last_activity_at,
         sessions.c.expires_at,
         sessions.c.refreshable_until,
+        sessions.c.user_id,
+        accounts.c.username,
     )
     .join_from(sessions, accounts, accounts.c.user_id == sessions.c.user_id)
     .where(
@@ -161,21 +161,11 @@ class OwnSession(Struct, frozen=True):
     refreshable_until: EpochMs | None
 
 
-class LiveSession(Struct, frozen=True):
+class LiveSession(OwnSession, frozen=True):
     """A session that can be used or refreshed, in a list of all users'."""
 
     user_id: str
     username: str
-    session_id: str
-    client_type: ClientType
-    ip_address: str | None
-    user_agent: str | None
-    character_id: Id | None
-    world_id: Id | None
-    created_at: EpochMs
-    last_activity_at: EpochMs
-    expires_at: EpochMs
-    refreshable_until: EpochMs | None
 
 
 class ApiKeyView(Struct, frozen=True):

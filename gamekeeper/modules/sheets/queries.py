@@ -65,10 +65,7 @@ async def whole(
     Raises: CHARACTER_NOT_FOUND.
     """
     wanted = dict.fromkeys(record for part in parts for record in RECORDS_OF[part])
-    loaded = await read.load(character, characters.Character, *wanted)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    row, loaded = await characters.load_alive(read, character, *wanted)
     return WholeCharacter(row, loaded.root.version, **_of_the_character(loaded, parts), **_of_the_game(read, loaded, parts))
 
 

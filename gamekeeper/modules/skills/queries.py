@@ -87,10 +87,7 @@ async def sheet(read: Reader, *, character: characters.CharacterId) -> SkillShee
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    loaded = await read.load(character, characters.Character, CharacterSkill)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    _, loaded = await characters.load_alive(read, character, CharacterSkill)
     return sheet_of(read, loaded.rows(CharacterSkill))
 
 

@@ -22,8 +22,5 @@ async def progress(read: Reader, *, character: characters.CharacterId) -> Charac
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    loaded = await read.load(character, characters.Character, CharacterProgress)
-    row = None if loaded is None else loaded.one(characters.Character)
-    if loaded is None or row is None or row.tombstoned_at is not None:
-        raise characters.CharacterNotFound(id=character)
+    _, loaded = await characters.load_alive(read, character, CharacterProgress)
     return loaded.one(CharacterProgress) or CharacterProgress(character)
