@@ -54,8 +54,7 @@ class Runner:
                     wants.owner(owner, call.command.loads)
                 for owner in call.new_owners():
                     wants.owner(owner, ())
-                for record, key in keys_of(call, prepared):
-                    wants.key(record, key)
+                wants.keys(keys_of(call, prepared))
         request = wants.request()
         if request is not None:
             request.answers = [one.answer_key for one in submissions if one.answer_key is not None]
@@ -65,28 +64,25 @@ class Runner:
         """Put what was loaded into the cache. A root that has moved on drops what was cached of that owner."""
         for root in result.roots.values():
             self.note_root(root)
+        states = {owner: state for owner in request.owners if (state := self.cache.peek(owner)) is not None}
         for record, ids in request.tables.items():
-            made = shape(record)
+            key_of, tables = shape(record).key_of, {}
             for owner in ids:
-                state = self.cache.peek(owner)
-                if state is not None:
-                    state.tables[record] = {}
+                if owner in states:
+                    tables[owner] = states[owner].tables[record] = {}
             for row in result.tables[record]:
-                key = made.key_of(row)
-                state = self.cache.peek(key[0])
-                if state is not None:
-                    state.tables[record][key] = row
+                key = key_of(row)
+                if key[0] in tables:
+                    tables[key[0]][key] = row
         for record, keys in request.keyed.items():
-            found = {shape(record).key_of(row): row for row in result.keyed[record]}
+            key_of = shape(record).key_of
+            found = {key_of(row): row for row in result.keyed[record]}
             for key in keys:
-                state = self.cache.peek(key[0])
-                if state is not None:
-                    state.keyed.setdefault(record, {})[key] = found.get(key)
-        for owner in request.owners:
-            state = self.cache.peek(owner)
-            if state is not None:
-                overlay_dirty(state)
-                self.cache.put(state, self.leases.held.keys())
+                if key[0] in states:
+                    states[key[0]].keyed.setdefault(record, {})[key] = found.get(key)
+        for state in states.values():
+            overlay_dirty(state)
+            self.cache.put(state, self.leases.held.keys())
 
     def note_root(self, root: RootRow) -> OwnerState:
         """The cached state for a root row as just read; emptied when the cache was behind."""

@@ -55,9 +55,15 @@ class OwnerCache:
             self.rows -= self._sizes.pop(owner)
 
     def _shrink(self, pinned: Container[str]) -> None:
-        for owner in [one for one in self._entries if one not in pinned and one not in self.busy and not self._entries[one].dirty]:
-            if self.rows <= self._max_rows:
-                return
+        too_many, going = self.rows - self._max_rows, []
+        # It ends where there is room again: a full cache loses a few with each batch, and nobody looks at all the others for that.
+        for owner, state in self._entries.items():
+            if too_many <= 0:
+                break
+            if owner not in pinned and owner not in self.busy and not state.dirty:
+                too_many -= self._sizes[owner]
+                going.append(owner)
+        for owner in going:
             self.drop(owner)
 
     def __len__(self) -> int:

@@ -42,17 +42,21 @@ class Wants:
             self._owners.add(owner)
         for record in records:
             if state is None or (
-                fits(record, state.kind) and (record not in state.tables or (foreign and SPECS[record].durability == "checkpoint"))
+                (record not in state.tables or (foreign and SPECS[record].durability == "checkpoint")) and fits(record, state.kind)
             ):
                 self._tables.setdefault(record, set()).add(owner)
 
-    def key(self, record: type[Record], key: tuple[Any, ...]) -> None:
-        """One row by its key."""
-        if key[0] in self._seen.absent:
-            return
-        state = self._ahead.get(key[0]) or self._cache.peek(key[0])
-        if state is None or key not in state.keyed.get(record, {}):
-            self._keyed.setdefault(record, set()).add(key)
+    def keys(self, wanted: Iterable[tuple[type[Record], tuple[Any, ...]]]) -> None:
+        """Rows by their keys; those of one owner mostly stand together."""
+        owner, keyed = "", None
+        for record, key in wanted:
+            if key[0] != owner:
+                owner = key[0]
+                state = self._ahead.get(owner) or self._cache.peek(owner)
+                keyed = None if state is None else state.keyed
+            rows = None if keyed is None else keyed.get(record)
+            if (rows is None or key not in rows) and owner not in self._seen.absent:
+                self._keyed.setdefault(record, set()).add(key)
 
     def request(self) -> LoadRequest | None:
         """All of it; root rows are read beside whatever is read of an owner, so that both are of one moment."""

@@ -71,6 +71,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def again(self) -> bool:
+        """Whether a command is prepared once more, or one like it lately had to be: a step may leave for then what is hardly ever there."""
+        ...
+
+    @property
     def keys(self) -> KeyRing:
         """The keep's keys, to look people's data up by their digests."""
         ...
@@ -90,6 +95,14 @@ class Reader(Protocol):
 
     async def all(self, record: type[Row], owner: str) -> list[Row]:
         """All rows of a type that an owner has, in the order of their keys."""
+        ...
+
+    async def each(self, record: type[Row], owners: Sequence[str]) -> dict[str, list[Row]]:
+        """All rows of a type that each of many owners has, in the order of their keys, in one round trip; an owner without any has none."""
+        ...
+
+    async def some(self, record: type[Row], keys: Sequence[tuple[Any, ...]]) -> list[Row]:
+        """The rows with these whole keys, as far as they are there, in one round trip; of a type that is read by key."""
         ...
 
     async def load(self, owner: str, *records: type[Record]) -> Loaded | None:

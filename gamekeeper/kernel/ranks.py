@@ -11,7 +11,7 @@ Each count is kept in several shards, by the row's owner, so that batches of dif
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gamekeeper.kernel.records import Record, Shape, shape
@@ -48,17 +48,6 @@ def levels(record: type[Record]) -> int:
 def board(record: type[Record], within: Sequence[str]) -> str:
     """Give the name under which a board's counts are kept."""
     return ":".join((shape(record).spec.table, *within))
-
-
-def above(score: int, count: int) -> Iterable[tuple[int, int, int]]:
-    """Give, per level, the first and the last bucket that lie above a score and within the next larger bucket.
-
-    >>> list(above(130, 2))
-    [(0, 131, 255), (1, 2, 127)]
-    """
-    for level in range(count):
-        bucket = score >> (level * STEP_BITS)
-        yield level, bucket + 1, bucket | (WIDTH - 1)
 
 
 class Counts:

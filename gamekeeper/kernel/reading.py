@@ -38,6 +38,7 @@ class StoreReader:
         recall: Recall | None = None,
         patient: bool = False,
         actor: str = "embedded",
+        again: bool = False,
     ) -> None:
         self._recall = recall or Recall(runner, None)
         self._patient = patient
@@ -45,6 +46,8 @@ class StoreReader:
         """what the operator has set, without secrets"""
         self.actor = actor
         """who asks, or does what is being prepared"""
+        self.again = again
+        """whether a command is prepared once more, or one like it lately had to be"""
         self._clock = clock
         self._store = store
         self._runner = runner
@@ -73,9 +76,10 @@ class StoreReader:
         """The same, for statements that read whole tables and may take their time."""
         return StoreReader(self._store, self._runner, self._clock, self.settings, recall=self._recall, patient=True, actor=self.actor)
 
-    def acting(self, actor: str) -> StoreReader:
+    def acting(self, actor: str, *, again: bool = False) -> StoreReader:
         """The same, for somebody."""
-        return StoreReader(self._store, self._runner, self._clock, self.settings, recall=self._recall, patient=self._patient, actor=actor)
+        words: dict[str, Any] = {"recall": self._recall, "patient": self._patient, "actor": actor, "again": again}
+        return StoreReader(self._store, self._runner, self._clock, self.settings, **words)
 
     @property
     def keys(self) -> KeyRing:
@@ -107,6 +111,25 @@ class StoreReader:
         tables = (await self._load(LoadRequest(tables={record: [owner]}))).tables
         self._lay_dirty(owner, tables)
         return shape(record).in_order(tables[record])
+
+    async def each(self, record: type[Row], owners: Sequence[str]) -> dict[str, list[Row]]:
+        """All rows of a type that each of many owners has, in the order of their keys, in one round trip; an owner without any has none."""
+        asked = list(dict.fromkeys(owners))
+        found: dict[str, list[Row]] = {owner: [] for owner in asked}
+        rows = (await self._load(LoadRequest(tables={record: asked}))).tables[record] if asked else []
+        for row in shape(record).in_order(rows):
+            found[shape(record).key_of(row)[0]].append(row)
+        for owner in asked:
+            memory = self._leased(owner, record)
+            if memory is not None:
+                found[owner] = memory[record]
+        return found
+
+    async def some(self, record: type[Row], keys: Sequence[tuple[Any, ...]]) -> list[Row]:
+        """The rows with these whole keys, as far as they are there, in one round trip; of a type that is read by key."""
+        if SPECS[record].loads != "key":
+            raise TypeError(f"{record.__qualname__} is read by owner")
+        return (await self._load(LoadRequest(keyed={record: list(dict.fromkeys(keys))}))).keyed[record] if keys else []
 
     async def load(self, owner: str, *records: type[Record]) -> Loaded | None:
         """A whole owner in one round trip; from memory when it is leased here. What memory or Redis still holds is not read again."""

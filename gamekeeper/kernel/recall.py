@@ -38,11 +38,20 @@ class State(Struct, frozen=True):
 Held = dict[type[Record], tuple[State, list[Any]]]
 
 
+class LevelStats(Struct):
+    """What became of the tables that were looked for in one place."""
+
+    hits: int = 0
+    misses: int = 0
+    refused: int = 0
+    """those that were there, and of another state of the owner, or beside such ones, or not authentic: the database was read"""
+
+
 class SharedRows(Protocol):
     """Where processes leave tables for one another."""
 
-    async def read(self, owner: str, records: Sequence[type[Record]]) -> Held:
-        """Give the tables that are there and authentic, each with the state that it is of."""
+    async def read(self, owner: str, records: Sequence[type[Record]]) -> tuple[Held, int]:
+        """Give the tables that are there and authentic, each with the state that it is of, and how many were not authentic."""
         ...
 
     async def write(self, owner: str, state: State, tables: Mapping[type[Record], Sequence[Any]]) -> None:
@@ -92,15 +101,23 @@ class Recall:
     def __init__(self, runner: Runner, shared: SharedRows | None) -> None:
         self._runner = runner
         self._shared = shared
+        self.stats: dict[str, LevelStats] = {"memory": LevelStats()}
+        """by level, as far as there are levels"""
+        if shared is not None:
+            self.stats["redis"] = LevelStats()
 
     async def load(
         self, owner: str, records: Sequence[type[Record]], load: Callable[[LoadRequest], Awaitable[LoadResult]]
     ) -> tuple[RootRow | None, Tables]:
         """Give an owner's root row and its tables, all of one moment; no root where there is no such owner."""
-        held = await self._held(owner, [record for record in records if steady(record)])
+        in_memory, shared = await self._held(owner, [record for record in records if steady(record)])
+        held = in_memory | shared
         result = await load(LoadRequest(owners=[owner], tables={record: [owner] for record in records if record not in held}))
         root = result.roots.get(owner)
-        if root is not None and any(state != _state(root) for state, _ in held.values()):
+        stale = root is not None and any(state != _state(root) for state, _ in held.values())
+        self._count("memory", len(in_memory), stale=stale)
+        self._count("redis", len(shared), stale=stale)
+        if stale:
             # Not only what was stale: all of it has to be of one moment.
             held = {}
             result = await load(LoadRequest(owners=[owner], tables={record: [owner] for record in records}))
@@ -110,15 +127,28 @@ class Recall:
         await self._keep(root, {record: rows for record, rows in result.tables.items() if steady(record)}, held)
         return root, {record: held[record][1] if record in held else result.tables[record] for record in records}
 
-    async def _held(self, owner: str, records: Sequence[type[Record]]) -> Held:
+    async def _held(self, owner: str, records: Sequence[type[Record]]) -> tuple[Held, Held]:
+        """Give what memory holds, and what of the rest Redis does; count what neither has."""
         held: Held = {}
         state = self._runner.cache.peek(owner)
         if state is not None and owner not in self._runner.leases.held:
             of = State(state.version, state.epoch, state.head)
             held = {record: (of, own(record, list(state.tables[record].values()))) for record in records if record in state.tables}
-        if self._shared is not None:
-            held |= await self._shared.read(owner, [record for record in records if record not in held and shareable(record)])
-        return held
+        self.stats["memory"].misses += len(records) - len(held)
+        # What memory knows for another owner than a character was never left there.
+        if self._shared is None or (state is not None and state.kind != SHARED_KIND):
+            return held, {}
+        wanted = [record for record in records if record not in held and shareable(record)]
+        shared, forged = await self._shared.read(owner, wanted)
+        self.stats["redis"].refused += forged
+        self.stats["redis"].misses += len(wanted) - len(shared) - forged
+        return held, shared
+
+    def _count(self, level: str, tables: int, *, stale: bool) -> None:
+        if tables and stale:
+            self.stats[level].refused += tables
+        elif tables:
+            self.stats[level].hits += tables
 
     async def _keep(self, root: RootRow, tables: Tables, held: Held) -> None:
         """Keep in memory what was read, and what Redis gave; and in Redis what was read."""

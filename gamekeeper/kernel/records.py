@@ -377,11 +377,37 @@ def _row_of(fields: tuple[Field, ...]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def _from_row(record: type[Record], fields: tuple[Field, ...]) -> Callable[[Sequence[Any]], Any]:
-    parts = [_loading(field).format(f"r[{i}]") for i, field in enumerate(fields)]
+    typed = _decoders(record, fields)
+    parts = [(f"{field.name}_of({{}})" if field.name in typed else _loading(field)).format(f"r[{i}]") for i, field in enumerate(fields)]
     plain = all(part == f"r[{i}]" for i, part in enumerate(parts))
     source = "lambda r: make(*r)" if plain else f"lambda r: make({', '.join(parts)})"
-    made: Callable[[Sequence[Any]], Any] = _compiled(source, make=record, load=load_json, blob=_blob)
+    decoders = {f"{name}_of": decode for name, decode in typed.items()}
+    made: Callable[[Sequence[Any]], Any] = _compiled(source, make=record, load=load_json, blob=_blob, **decoders)
     return made
+
+
+def _decoders(record: type[Record], fields: tuple[Field, ...]) -> dict[str, Callable[[Any], Any]]:
+    """For each column of JSON that holds structs, what makes these of the stored text; any other JSON is as it stands there."""
+    hints, found = get_type_hints(record), {}
+    for field in fields:
+        if field.kind == "json" and _has_structs(inspect.type_info(hints[field.name])):
+            decode = msgspec.json.Decoder(hints[field.name]).decode
+            found[field.name] = _unless_missing(decode) if field.nullable else decode
+    return found
+
+
+def _unless_missing(decode: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda text: None if text is None else decode(text)
+
+
+def _has_structs(kind: Any) -> bool:
+    if isinstance(kind, inspect.Metadata):
+        return _has_structs(kind.type)
+    if isinstance(kind, inspect.UnionType):
+        return any(map(_has_structs, kind.types))
+    if isinstance(kind, inspect.DictType):
+        return _has_structs(kind.value_type)
+    return isinstance(kind, inspect.StructType) or _has_structs(getattr(kind, "item_type", None)) if kind is not None else False
 
 
 def _loading(field: Field) -> str:

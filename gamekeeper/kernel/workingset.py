@@ -142,6 +142,7 @@ class Context:
         "_log",
         "_owners",
         "_random",
+        "_seen",
         "actor",
         "command_id",
         "found",
@@ -179,6 +180,8 @@ class Context:
         self._allowed = allowed
         self._log = CommandLog()
         self._random: random.Random | None = None
+        self._seen: dict[str, dict[type[Record], Row]] = {}
+        """rows by owner that may be read, as far as the command has looked at them: what it may was asked then"""
         self._definitions = definitions
         self._checkpoint = checkpoint
 
@@ -201,6 +204,13 @@ class Context:
         """The root row of a named owner."""
         state = self._draft(id).state
         return OwnerView(state.id, state.kind, state.version)
+
+    def can_read(self, record: type[Record], *key: Any) -> bool:
+        """Whether the command has declared a record type, and of one that is read by key also this row, when its key is given."""
+        if record not in self._allowed or not key or SPECS[record].loads != "key":
+            return record in self._allowed
+        draft = self._draft(key[0])
+        return draft.created or self._is_known(draft, draft.by_key(record), record, key)
 
     def get(self, record: type[R], *key: Any) -> R | None:
         """The row with this key, or None."""
@@ -298,15 +308,27 @@ class Context:
         return self._drafts[owner]
 
     def _rows(self, record: type[Record], owner: str, key: tuple[Any, ...] | None) -> Row:
+        seen = self._seen.get(owner)
+        rows = None if seen is None else seen.get(record)
+        return self._unseen_rows(record, owner, key) if rows is None else rows
+
+    def _unseen_rows(self, record: type[Record], owner: str, key: tuple[Any, ...] | None) -> Row:
+        """Rows of an owner that the command looks at for the first time, or such as it must name one by one."""
         if record not in self._allowed:
             raise TypeError(f"the command does not touch {record.__qualname__}")
         if owner not in self._owners:
             raise TypeError(f"the command does not name owner {owner!r}")
         draft = self._drafts[owner]
+        if SPECS[record].loads == "key":
+            rows = draft.by_key(record)
+            return rows if key in rows and not draft.added else self._unusual_rows(record, draft, key)
         rows = draft.tables.get(record)
         if rows is None:
             rows = draft.state.tables.get(record)
-        return rows if rows is not None else self._unusual_rows(record, draft, key)
+        if rows is None:
+            return self._unusual_rows(record, draft, key)
+        self._seen.setdefault(owner, {})[record] = rows
+        return rows
 
     def _unusual_rows(self, record: type[Record], draft: Draft, key: tuple[Any, ...] | None) -> Row:
         """Rows of a type that is read by key, or of an owner that the command has just made."""
@@ -325,18 +347,26 @@ class Context:
         return (record, key) in self._log.added if (record, key) in draft.added else key in rows
 
     def _write(self, record: type[Record], key: tuple[Any, ...], after: Any) -> None:
-        before = self._rows(record, key[0], key).get(key)
+        owner = key[0]
+        before = self._rows(record, owner, key).get(key)
         if self._checkpoint and SPECS[record].durability != "checkpoint":
             raise TypeError(f"{record.__qualname__} is not of the checkpoint class")
         if before is None and after is None:
             return
-        rows = self._drafts[key[0]].writable(record)
+        rows = self._drafts[owner].writable(record)
+        seen = self._seen.get(owner)
+        if seen is not None and record in seen:
+            # From now on it is the batch's own copy that is read.
+            seen[record] = rows
         entry = self._log.changes.get((record, key))
         if entry is None:
             self._log.changes[record, key] = [before, after]
         else:
             entry[1] = after
-        self._set(rows, record, key, after)
+        if after is not None:
+            rows[key] = after
+        else:
+            self._set(rows, record, key, after)
 
     def _set(self, rows: Row, record: type[Record], key: tuple[Any, ...], row: Any) -> None:
         if row is not None or (SPECS[record].loads == "key" and (record, key) not in self._log.added):

@@ -141,3 +141,30 @@ async def test_a_database_that_is_away_is_a_store_unavailable(keep: WatchedKeep)
             await keep.ask(question)
     with pytest.raises(StoreUnavailable):
         await keep.version(ada)
+
+
+async def test_many_owners_are_read_in_one_round_trip_and_those_leased_here_from_memory(keep: WatchedKeep) -> None:
+    ada, bob, eve = await accounts(keep, "ada", "bob", "eve")
+    await keep.do(bank.empty(account=ada), bank.pay_in(account=ada, amount=1))
+    keep.forget()
+
+    found = await keep.reader.each(bank.Purse, [ada, bob, "nobody", ada])
+
+    assert keep.watched.calls == {"load": 1}
+    assert {owner: [(one.coin, one.amount) for one in rows] for owner, rows in found.items()} == {
+        ada: [("dust of gold", 1), ("gold", 1)],
+        bob: [("gold", 100)],
+        "nobody": [],
+    }
+    assert await keep.reader.each(bank.Purse, []) == {}
+    async with keep.lease(eve):
+        await keep.do(bank.walk(account=eve, x=3.0))
+        assert await keep.reader.each(bank.Place, [ada, eve]) == {ada: [], eve: [bank.Place(eve, 3.0)]}
+
+
+async def test_many_rows_are_read_by_key_in_one_round_trip(keep: WatchedKeep) -> None:
+    (ada,) = await accounts(keep, "ada")
+    assert await keep.reader.some(bank.Coupon, [(ada, "none")]) == []
+    assert await keep.reader.some(bank.Coupon, []) == []
+    with pytest.raises(TypeError, match="read by owner"):
+        await keep.reader.some(bank.Purse, [(ada, "gold")])

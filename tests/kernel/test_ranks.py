@@ -2,7 +2,10 @@
 
 import asyncio
 import random
+from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
 from sqlalchemy import func, select
 
@@ -26,7 +29,7 @@ async def _standing(keep: WatchedKeep, scores: dict[str, int], game: str = "ches
         expected = 1 + sum(one > score for one in sorted_scores)
         assert await standings.rank(keep.reader, bank.Trophy, score, game) == expected, score
     for place, score in enumerate(sorted_scores, 1):
-        expected_at = standings.Standing(score, sorted_scores.index(score) + 1)
+        expected_at = standings.Standing(score, sorted_scores.index(score) + 1, sorted_scores.count(score))
         assert await standings.at(keep.reader, bank.Trophy, place, game) == expected_at, place
     assert await standings.at(keep.reader, bank.Trophy, len(scores) + 1, game) is None
 
@@ -99,6 +102,28 @@ async def test_verify_names_a_wrong_count_and_rebuild_mends_it(keep: WatchedKeep
     assert (await verify(keep)).ok
     await keep.do(bank.score(account=bob, points=9))
     await _standing(keep, {ada: 10, bob: 9})
+
+
+async def test_sqlite_prepares_a_statement_once_for_all_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+
+    def authorized(*_: Any) -> int:
+        # Asked whenever a statement is prepared, about everything that stands in it.
+        nonlocal asked
+        asked += 1
+        return apsw.SQLITE_OK
+
+    monkeypatch.setattr(apsw, "connection_hooks", [lambda connection: connection.set_authorizer(authorized)])
+    async with open_bank(f"sqlite:///{tmp_path / 'bank.db'}") as keep:
+        (ada,) = await accounts(keep, "ada")
+        await keep.do(bank.score(account=ada, points=100))
+        before = asked
+        await standings.at(keep.reader, bank.Trophy, 1, "chess")
+        once = asked - before
+        for place in range(2, 40):
+            assert await standings.at(keep.reader, bank.Trophy, place, "chess") is None
+        # Four threads read, each over a connection of its own.
+        assert 0 < once <= asked - before <= 4 * once
 
 
 @pytest.mark.parametrize("ranked", [Ranked("name"), Ranked("points", within=("weight",)), Ranked("maybe")])

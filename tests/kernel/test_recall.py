@@ -14,11 +14,13 @@ from redis import Redis
 
 import gamekeeper
 from gamekeeper.keep import Keep
-from gamekeeper.kernel.recall import State
+from gamekeeper.kernel.recall import LevelStats, State
 from gamekeeper.kernel.records import Record
 from gamekeeper.kernel.store.base import LoadRequest, LoadResult
 from gamekeeper.kernel.store.redis_rows import TTL_SECONDS, RedisRows
-from gamekeeper.modules import characters, items, skills, users
+from gamekeeper.kernel.verify import verify
+from gamekeeper.modules import characters, items, skills, users, worlds
+from tests.crash.raw import raw
 from tests.modules import scene
 from tests.servers import TemporaryRedis
 
@@ -147,7 +149,62 @@ async def test_a_read_after_a_command_never_tells_an_older_state(keep: Keep, dat
         assert await seen(keep, ada) == await seen(second, ada) == await seen(third, ada) == await true(keep, ada)
 
 
+async def test_what_foreign_sql_writes_is_seen_by_rows_and_not_by_whole_owners_until_another_process_writes(
+    keep: Keep, database_url: str
+) -> None:
+    """No version tells of it; what a process does itself makes nothing new, and what it then writes of that row is as it remembers it."""
+    (ada,) = await scene.people(keep, "Ada")
+    await set_strength(keep, ada, 3)
+
+    async def bases(by: Keep) -> tuple[int, int]:
+        (of_owner,) = (await seen(by, ada))[characters.CharacterAttribute]
+        (of_table,) = await by.reader.all(characters.CharacterAttribute, ada)
+        return of_owner.base, of_table.base
+
+    async with opened(database_url) as other, raw(database_url) as database:
+        assert await bases(keep) == await bases(other) == (3, 3)
+        await database.rows("UPDATE character_attributes SET base = 99")
+        assert await bases(keep) == await bases(other) == (3, 99)
+        await keep.do(characters.set_setting(character=ada, name="music", value=True))
+        assert (await bases(keep), await bases(other)) == ((3, 99), (99, 99))
+        assert [one.table for one in (await verify(keep)).problems] == ["character_attributes"]
+        await keep.do(characters.set_attribute(character=ada, attribute="strength", base=3, bonus=1))
+        assert await bases(keep) == await bases(other) == (3, 3), "overwritten by what the journal has always said"
+        assert (await verify(keep)).problems == []
+
+
 # Redis
+
+
+async def test_each_level_counts_what_it_gave_lacked_and_was_not_believed(
+    keep: Keep, database_url: str, redis: Redis, redis_server: Any
+) -> None:
+    (ada,) = await scene.people(keep, "Ada")
+    await set_strength(keep, ada, 3)
+    assert set(keep.recall.stats) == {"memory"}
+    async with opened(database_url, redis_server.url()) as first, opened(database_url, redis_server.url()) as second:
+        counts = second.recall.stats
+
+        def told() -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+            """Hits, misses and refusals of each level since the last time."""
+            memory, shared = counts["memory"], counts["redis"]
+            counts.update(memory=LevelStats(), redis=LevelStats())
+            return (memory.hits, memory.misses, memory.refused), (shared.hits, shared.misses, shared.refused)
+
+        await seen(first, ada)
+        await seen(second, ada)
+        assert told() == ((0, 4, 0), (4, 0, 0))
+        await seen(second, ada)
+        assert told() == ((4, 0, 0), (0, 0, 0))
+        await set_strength(keep, ada, 4)
+        await seen(second, ada)
+        assert told() == ((0, 0, 4), (0, 0, 0))
+        redis.set(f"gamekeeper/rows/{ada}/characters", b"a lie")
+        redis.delete(f"gamekeeper/rows/{ada}/holdings")
+        await set_strength(keep, ada, 5)
+        second.runner.cache.drop(ada)
+        await seen(second, ada)
+        assert told() == ((0, 4, 0), (0, 1, 3)), "one lie, and two that were true once"
 
 
 async def test_what_one_keep_has_read_another_takes_from_redis(keep: Keep, database_url: str, redis: Redis, redis_server: Any) -> None:
@@ -172,6 +229,18 @@ async def test_what_one_keep_has_read_another_takes_from_redis(keep: Keep, datab
             asked = asked_of(stranger)
             assert await seen(stranger, ada) == await true(keep, ada)
             assert tables(asked)[0] == set(WHOLE)
+
+
+async def test_redis_is_not_asked_for_what_memory_knows_to_be_no_characters(
+    keep: Keep, database_url: str, redis: Redis, redis_server: Any
+) -> None:
+    await keep.do(worlds.create_world(world="world", name="World"))
+    async with opened(database_url, redis_server.url()) as other:
+        lacked = []
+        for record in (worlds.World, items.Holding, items.GroundDrop):  # Holding might be anybody's
+            await other.reader.load("world", record)
+            lacked.append(other.recall.stats["redis"].misses)
+    assert lacked[0] == lacked[2]
 
 
 async def test_what_is_personal_or_secret_stays_out_of_redis(keep: Keep, database_url: str, redis: Redis, redis_server: Any) -> None:

@@ -127,6 +127,7 @@ class Racing:
 
     def __init__(self, *faster: Faster, again: tuple[type[GameError], ...] = (NickMoved,)) -> None:
         self.looks: list[str] = []
+        self.again: list[bool] = []
         self._faster = list(faster)
         # Not declared: only these tests know of it.
         self.pay: Command[Any, int] = Command(
@@ -143,6 +144,7 @@ class Racing:
     async def _look(self, read: Reader, arguments: Any) -> Prepared:
         found: str = await read.scalar(bank.BY_NICK, nick=arguments.nick)
         self.looks.append(found)
+        self.again.append(read.again)
         if self._faster:
             await self._faster.pop(0)()
         return Prepared(found=found, owners=(found,))
@@ -165,6 +167,7 @@ async def test_a_command_that_lost_a_race_is_prepared_and_done_again(keep: Watch
     # Two others were faster; what goes with it and before it is done once.
     assert racing.looks == [boss, cy, boss]
     assert len(racing.looks) == PREPARE_TRIES
+    assert racing.again == [False, True, True], "a step is told that it is not the first one"
     assert (told.results[1], told.replayed) == (93, False)
     assert [await fund(keep, one) for one in (ada, boss, cy)] == [93, 110, 98]
     assert await rows(keep, "SELECT reason FROM journal WHERE command = 'racing._pay_nick' AND origin_id = owner_id") == [("debts",)]
@@ -173,6 +176,9 @@ async def test_a_command_that_lost_a_race_is_prepared_and_done_again(keep: Watch
     racing._faster.append(moves(keep, cy, boss))
     again = await keep.tell(bank.pay_in(account=ada, amount=1), call, key="k")
     assert (again.results, again.replayed) == (told.results, True)
+    later = Racing()
+    await keep.do(later.pay(giver=ada, nick="boss", amount=1))
+    assert later.again == [True], "for a while the next ones of its name are told so too"
     await verified(keep)
 
 

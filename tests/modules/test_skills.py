@@ -2,13 +2,14 @@
 
 import asyncio
 import random
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from gamekeeper.keep import Keep
+from gamekeeper.kernel.queries import Ask
 from gamekeeper.kernel.verify import verify
-from gamekeeper.modules import characters, content, skills, xp
+from gamekeeper.modules import characters, content, skills, users, xp
 from tests.modules import scene
 
 PUBLISHED: Final = (
@@ -108,32 +109,90 @@ async def test_gains_at_once_are_not_lost(skilled: Keep) -> None:
 
 async def test_hiscores_are_what_sorting_everybody_would_give(skilled: Keep) -> None:
     dice = random.Random(3)
-    names = [f"Hero {letter}" for letter in "abcdefghjkmn"]
-    ids = await scene.people(skilled, *names)
-    points = {id: dice.choice((10, 20, 20, 500, dice.randrange(1, 100_000))) for id in ids}
-    for id, gained in points.items():
-        await skilled.do(skills.gain(character=id, skill="attack", xp=gained))
-    expected = sorted(((gained, id) for id, gained in points.items()), reverse=True)
+    ids = await scene.people(skilled, *(f"Hero {one}{other}" for one in "abcde" for other in "abcdef"))
+    points = {id: dice.choice((10, 20, 20, 500, 500, dice.randrange(1, 100_000))) for id in ids}
+    await asyncio.gather(*(skilled.do(skills.gain(character=id, skill="attack", xp=gained)) for id, gained in points.items()))
     ranks = {id: 1 + sum(other > gained for other in points.values()) for id, gained in points.items()}
+    expected = [(gained, id, ranks[id]) for gained, id in sorted(((gained, id) for id, gained in points.items()), reverse=True)]
 
-    seen, cursor = [], None
-    while True:
-        page = await skilled.ask(skills.hiscores(skill="attack", limit=5, cursor=cursor))
-        seen += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            break
-    assert [(row.xp, row.character_id, row.rank) for row in seen] == [(gained, id, ranks[id]) for gained, id in expected]
+    def told(rows: list[skills.HiscoreRow]) -> list[tuple[int, str | None, int]]:
+        return [(row.xp, row.character_id, row.rank) for row in rows]
 
-    for place, (_, id) in enumerate(expected):
-        around = await skilled.ask(skills.hiscores_around(skill="attack", character=id, each_side=2))
-        assert [row.character_id for row in around] == [one for _, one in expected[max(place - 2, 0) : place + 3]]
-        assert [row.rank for row in around] == [ranks[row.character_id] for row in around]
-        jumped = (await skilled.ask(skills.hiscores_from(skill="attack", rank=place + 1, limit=1))).items
-        assert jumped[0].rank == ranks[id]
-    assert (await skilled.ask(skills.hiscores_from(skill="attack", rank=13))).items == []
-    assert (await skilled.ask(skills.hiscores(skill="whistling"))).items == []
+    for limit in (1, 4, 25, 26, 30):
+        seen, cursor = [], None
+        while True:
+            page = await skilled.ask(skills.hiscores(skill="attack", limit=limit, cursor=cursor))
+            seen += told(page.items)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert seen == expected, limit
+
+    for place, (_, id, rank) in enumerate(expected):
+        for side in (0, 2, 7, 30):
+            around = await skilled.ask(skills.hiscores_around(skill="attack", character=id, each_side=side))
+            assert told(around) == expected[max(place - side, 0) : place + side + 1]
+        jumped = await skilled.ask(skills.hiscores_from(skill="attack", rank=place + 1, limit=3))
+        assert told(jumped.items) == expected[rank - 1 : rank + 2]
+        assert (jumped.next_cursor is None) == (rank + 2 >= len(expected))
+        alone = await skilled.ask(skills.hiscore(skill="attack", character=id))
+        assert alone is not None
+        assert told([alone]) == [expected[place]]
+    assert (await skilled.ask(skills.hiscores_from(skill="attack", rank=31))).items == []
     assert (await verify(skilled)).ok
+
+
+async def test_a_board_on_which_nobody_stands_is_empty_for_everybody(skilled: Keep) -> None:
+    (ada,) = await scene.people(skilled, "Ada")
+    await skilled.do(skills.gain(character=ada, skill="attack", xp=50))
+    for skill, who in (("whistling", ada), ("attack", "nobody")):
+        assert await skilled.ask(skills.hiscore(skill=skill, character=who)) is None
+        assert await skilled.ask(skills.hiscores_around(skill=skill, character=who)) == []
+    assert (await skilled.ask(skills.hiscores(skill="whistling"))).items == []
+    assert (await skilled.ask(skills.hiscores_from(skill="whistling", rank=1))).items == []
+
+
+async def test_hiscores_take_one_statement_each(skilled: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    (ada,) = await scene.people(skilled, "Ada")
+    await skilled.do(skills.gain(character=ada, skill="attack", xp=50))
+    calls: list[str] = []
+    for name in ("fetch", "load"):
+        real = getattr(skilled.store, name)
+
+        async def counted(*given: Any, real: Any = real, name: str = name, **named: Any) -> Any:
+            calls.append(name)
+            return await real(*given, **named)
+
+        monkeypatch.setattr(skilled.store, name, counted)
+    questions: tuple[Ask[Any], ...] = (
+        skills.hiscore(skill="attack", character=ada),
+        skills.hiscores(skill="attack"),
+        skills.hiscores_from(skill="attack", rank=1),
+        skills.hiscores_around(skill="attack", character=ada),
+    )
+    for asked in questions:
+        calls.clear()
+        await skilled.ask(asked)
+        assert calls == ["fetch"], asked
+
+
+async def test_whoever_wants_to_be_anonymous_is_so_on_every_board_and_not_found_by_its_id(skilled: Keep) -> None:
+    user = (await skilled.do(users.create_guest())).user_id
+    ada = (await skilled.do(characters.create(user=user, name="Ada"))).character_id
+    (bob,) = await scene.people(skilled, "Bob")
+    for who, points in ((ada, 50), (bob, 40)):
+        await skilled.do(skills.gain(character=who, skill="attack", xp=points))
+    await skilled.do(characters.set_setting(character=ada, name=characters.ANONYMOUS, value=True))
+    hidden = characters.anonymous_name(skilled.reader.keys, "skills:attack", ada)
+
+    shown = [(row.character_id, row.name) for row in (await skilled.ask(skills.hiscores(skill="attack"))).items]
+    assert shown == [(None, hidden), (bob, "Bob")]
+    assert [row.name for row in await skilled.ask(skills.hiscores_around(skill="attack", character=bob))] == [hidden, "Bob"]
+    for actor, found in (("player:somebody", False), ("anonymous:1", False), (f"player:{user}", True), ("server:1", True)):
+        mine = await skilled.ask(skills.hiscore(skill="attack", character=ada), actor=actor)
+        assert (mine is not None and mine.name == "Ada") is found
+        around = await skilled.ask(skills.hiscores_around(skill="attack", character=ada), actor=actor)
+        assert [row.name for row in around] == (["Ada", "Bob"] if found else [])
 
 
 async def test_a_deleted_character_keeps_its_place_but_not_its_name(skilled: Keep) -> None:
@@ -143,6 +202,7 @@ async def test_a_deleted_character_keeps_its_place_but_not_its_name(skilled: Kee
     await skilled.do(characters.delete(character=ada))
     assert [(row.rank, row.name) for row in (await skilled.ask(skills.hiscores(skill="attack"))).items] == [(1, None), (2, "Bob")]
     assert await skilled.ask(skills.hiscore(skill="attack", character=ada)) is None
+    assert await skilled.ask(skills.hiscores_around(skill="attack", character=ada)) == []
     with pytest.raises(characters.CharacterNotFound):
         await skilled.do(skills.gain(character=ada, skill="attack", xp=1))
 

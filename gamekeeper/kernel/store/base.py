@@ -253,6 +253,13 @@ class Store(Protocol):
         """Delete rows of buckets that are full again, so many at the most; give how many it were."""
         ...
 
+    async def forget_answers(self, keys: Sequence[tuple[str, str]], before: int, *, whole: bool = False) -> int:
+        """Drop answers kept under these keys, by actor and key, that are older than a time; give how many it were.
+
+        The keys stay, so that nothing is done a second time, unless they are to be forgotten as a `whole`.
+        """
+        ...
+
     async def describe(self) -> dict[str, str]:
         """Names, versions and settings, for people."""
         ...

@@ -33,7 +33,9 @@ from gamekeeper.kernel.store.postgres_pool import GONE, Connections
 from gamekeeper.kernel.store.postgres_statements import (
     BUCKETS_FULL_AT,
     CLOCK,
+    FORGET_ANSWERS,
     FORGET_FULL_BUCKETS,
+    FORGET_KEYS,
     TAKE_TOKENS,
     apply_arguments,
     apply_text,
@@ -278,6 +280,12 @@ class PostgresStore:
         """Delete rows of buckets that are full again."""
         async with self.connections.one() as connection:
             return len(await _translated(connection.fetch(FORGET_FULL_BUCKETS, now_us, most)))
+
+    async def forget_answers(self, keys: Sequence[tuple[str, str]], before: int, *, whole: bool = False) -> int:
+        """Drop old answers."""
+        columns = [actor for actor, _ in keys], [key for _, key in keys]
+        async with self.connections.one() as connection:
+            return len(await _translated(connection.fetch(FORGET_KEYS if whole else FORGET_ANSWERS, *columns, before)))
 
     async def describe(self) -> dict[str, str]:
         """Names, versions and settings, for people."""

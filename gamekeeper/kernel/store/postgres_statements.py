@@ -366,3 +366,8 @@ DELETE FROM rate_limits r USING (
     SELECT key FROM rate_limits WHERE full_at_us <= $1::bigint LIMIT $2::bigint FOR UPDATE SKIP LOCKED
 ) full_ones WHERE r.key = full_ones.key RETURNING 1
 """
+_OLD_ANSWERS = """unnest($1::text[], $2::text[]) old(actor, key)
+WHERE i.actor = old.actor AND i.key = old.key AND i.at < $3::bigint RETURNING 1
+"""
+FORGET_ANSWERS = f"UPDATE idempotency i SET response = NULL FROM {_OLD_ANSWERS}"
+FORGET_KEYS = f"DELETE FROM idempotency i USING {_OLD_ANSWERS}"

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from gamekeeper.kernel.clock import Clock
-from gamekeeper.kernel.recall import State
+from gamekeeper.kernel.recall import Held, State
 from gamekeeper.kernel.records import Record, shape
 from gamekeeper.kernel.store.redis_line import TIMEOUT_SECONDS, RedisLine
 
@@ -43,20 +43,18 @@ class RedisRows(RedisLine):
         super().__init__(url, clock, timeout_seconds=timeout_seconds)
         self._key = hmac.digest(secret.encode(), b"gamekeeper/rows", "sha256")
 
-    async def read(self, owner: str, records: Sequence[type[Record]]) -> dict[type[Record], tuple[State, list[Any]]]:
-        """Give the tables that are there and authentic, each with the state that it is of."""
+    async def read(self, owner: str, records: Sequence[type[Record]]) -> tuple[Held, int]:
+        """Give the tables that are there and authentic, each with the state that it is of, and how many were not authentic."""
         if not records:
-            return {}
+            return {}, 0
 
         async def read() -> list[Any]:
             return list(await self._redis.mget([_name(owner, record) for record in records]))
 
-        found: dict[type[Record], tuple[State, list[Any]]] = {}
-        for record, data in zip(records, await self._ask(read) or [], strict=False):
-            entry = None if data is None else self._opened(owner, record, data)
-            if entry is not None:
-                found[record] = entry
-        return found
+        entries = [(record, data) for record, data in zip(records, await self._ask(read) or [], strict=False) if data is not None]
+        opened = {record: self._opened(owner, record, data) for record, data in entries}
+        found: Held = {record: entry for record, entry in opened.items() if entry is not None}
+        return found, len(opened) - len(found)
 
     async def write(self, owner: str, state: State, tables: Mapping[type[Record], Sequence[Any]]) -> None:
         """Keep tables for a while."""

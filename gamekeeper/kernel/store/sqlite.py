@@ -32,6 +32,7 @@ from gamekeeper.kernel.store.sqlite_statements import (
     ROOT,
     acquire,
     buckets_full_at,
+    forget_answers,
     forget_full_buckets,
     load,
     release,
@@ -89,8 +90,7 @@ class SqliteStore:
             except OSError as error:
                 raise Unreachable(str(error)) from error
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
-        connection = apsw.Connection(self._path, flags=flags, vfs=self._vfs, statementcachesize=500)
-        connection.set_busy_timeout(self._busy_ms)
+        connection = self._connect(flags)
         for pragma in _WRITER_PRAGMAS:
             connection.execute(pragma).fetchall()
         self._connection = connection
@@ -108,6 +108,13 @@ class SqliteStore:
             )
             connection.execute("COMMIT")
         self._check_columns(connection)
+
+    def _connect(self, flags: int) -> apsw.Connection:
+        connection = apsw.Connection(self._path, flags=flags, vfs=self._vfs, statementcachesize=500)
+        connection.set_busy_timeout(self._busy_ms)
+        # One plan for all values: else SQLite looks at them when it plans, and prepares a statement anew whenever they change.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        return connection
 
     def _check_columns(self, connection: apsw.Connection) -> None:
         names = [*(table.name for table in schema.all_tables()), *schema.VIEWS]
@@ -143,8 +150,7 @@ class SqliteStore:
             raise Unreachable("the database is closed")
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READONLY, vfs=self._vfs, statementcachesize=500)
-            connection.set_busy_timeout(self._busy_ms)
+            connection = self._connect(apsw.SQLITE_OPEN_READONLY)
             connection.execute("PRAGMA query_only = ON")
             connection.execute("PRAGMA trusted_schema = OFF")
             self._local.connection = connection
@@ -261,8 +267,7 @@ class SqliteStore:
         """Give the writer's other connection, whose commits last once the next one of the first connection does."""
         self._must()
         if self._hasty is None:
-            connection = apsw.Connection(self._path, flags=apsw.SQLITE_OPEN_READWRITE, vfs=self._vfs, statementcachesize=10)
-            connection.set_busy_timeout(self._busy_ms)
+            connection = self._connect(apsw.SQLITE_OPEN_READWRITE)
             for pragma in (*_WRITER_PRAGMAS, "PRAGMA synchronous = NORMAL"):
                 connection.execute(pragma).fetchall()
             self._opened.append(connection)
@@ -276,6 +281,10 @@ class SqliteStore:
     async def forget_full_buckets(self, now_us: int, most: int) -> int:
         """Delete rows of buckets that are full again."""
         return await self._in_write(forget_full_buckets, now_us, most)
+
+    async def forget_answers(self, keys: Sequence[tuple[str, str]], before: int, *, whole: bool = False) -> int:
+        """Drop old answers."""
+        return await self._in_write(forget_answers, keys, before, whole)
 
     async def describe(self) -> dict[str, str]:
         """Names, versions and settings, for people."""

@@ -19,6 +19,7 @@ ROOT = "id, kind, version, epoch, lease_holder, lease_expires_at, head_hash, jou
 FEW = 16
 """Up to so many owners are looked up one by one; json_each pays for more."""
 _SELECT_ROOT = f"SELECT {ROOT} FROM owners WHERE id = ?"
+_SELECT_ROOTS = f"SELECT {ROOT} FROM owners WHERE id IN (SELECT value FROM json_each(?))"
 _INSERT_JOURNAL = f"INSERT INTO journal VALUES ({', '.join('?' * len(schema.JOURNAL_COLUMNS))})"
 
 
@@ -36,18 +37,12 @@ def load(connection: apsw.Connection, request: LoadRequest) -> LoadResult:
     result = LoadResult()
     now = now_ms()
     execute = connection.execute
-    for id in request.owners:
-        for row in execute(_SELECT_ROOT, (id,)):
-            result.roots[id] = _root_row(row, now)
+    for row in _root_rows(connection, request.owners):
+        result.roots[row[0]] = _root_row(row, now)
     for record, ids in request.tables.items():
-        made, text = shape(record), _by_owner(record)
-        rows: list[Any] = []
-        for id in ids:
-            rows.extend(map(made.from_row, execute(text, (id,))))
-        result.tables[record] = rows
+        result.tables[record] = list(map(shape(record).from_row, _rows_of(connection, record, ids)))
     for record, keys in request.keyed.items():
-        made, text = shape(record), _by_key(record)
-        result.keyed[record] = [made.from_row(row) for key in keys for row in execute(text, key)]
+        result.keyed[record] = list(map(shape(record).from_row, connection.executemany(_by_key(record), keys)))
     for actor, key in request.answers:
         for row in execute("SELECT request_hash, response FROM idempotency WHERE actor = ? AND key = ?", (actor, key)):
             result.answers[actor, key] = (row[0], row[1])
@@ -57,12 +52,17 @@ def load(connection: apsw.Connection, request: LoadRequest) -> LoadResult:
     return result
 
 
-def _root_rows(connection: apsw.Connection, owners: list[str]) -> Iterable[Sequence[Any]]:
+def _root_rows(connection: apsw.Connection, owners: Sequence[str]) -> Iterable[Sequence[Any]]:
     if len(owners) > FEW:
-        return connection.execute(
-            f"SELECT {ROOT} FROM owners WHERE id IN (SELECT value FROM json_each(?))", (json.encode(owners).decode(),)
-        )
+        return connection.execute(_SELECT_ROOTS, (json.encode(owners).decode(),))
     return (row for owner in owners for row in connection.execute(_SELECT_ROOT, (owner,)))
+
+
+def _rows_of(connection: apsw.Connection, record: type[Record], owners: Sequence[str]) -> Iterable[Sequence[Any]]:
+    if len(owners) > FEW:
+        return connection.execute(_by_owners(record), (json.encode(owners).decode(),))
+    text = _by_owner(record)
+    return (row for owner in owners for row in connection.execute(text, (owner,)))
 
 
 def verdict(connection: apsw.Connection, writes: WriteSet) -> Applied:
@@ -134,6 +134,14 @@ def _equal(names: Iterable[str]) -> str:
 
 def _by_owner(record: type[Record]) -> str:
     return _text("by_owner", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE "{s.owner_field}" = ?')
+
+
+def _by_owners(record: type[Record]) -> str:
+    return _text(
+        "by_owners",
+        record,
+        lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE "{s.owner_field}" IN (SELECT value FROM json_each(?))',
+    )
 
 
 def _by_key(record: type[Record]) -> str:
@@ -215,3 +223,11 @@ def forget_full_buckets(connection: apsw.Connection, now: int, most: int) -> int
     text = "DELETE FROM rate_limits WHERE key IN (SELECT key FROM rate_limits WHERE full_at_us <= ? LIMIT ?)"
     connection.execute(text, (now, most))
     return connection.changes()
+
+
+def forget_answers(connection: apsw.Connection, keys: Sequence[tuple[str, str]], before: int, whole: bool) -> int:
+    verb = "DELETE FROM idempotency" if whole else "UPDATE idempotency SET response = NULL"
+    text = f"{verb} WHERE actor = ? AND key = ? AND at < ?"
+    already = connection.total_changes()
+    connection.executemany(text, [(actor, key, before) for actor, key in keys])
+    return connection.total_changes() - already

@@ -1,11 +1,11 @@
 """What may be asked of skills."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 from sqlalchemy import BigInteger, ColumnElement, Select, Text, bindparam, case, func, select, tuple_
 
-from gamekeeper.kernel import standings
+from gamekeeper.kernel.boards import Board
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.store.schema import table, view
 from gamekeeper.modules import characters, xp
@@ -23,21 +23,13 @@ skills = table(CharacterSkill)
 people = table(characters.Character)
 ups = table(SkillLevelUp)
 
-_SKILL = skills.c.skill == bindparam("skill", type_=Text)
-_PLACE = tuple_(skills.c.xp, skills.c.character_id)
-_HERE = tuple_(bindparam("xp", type_=BigInteger), bindparam("character", type_=Text))
-_SHOWN = select(
-    skills.c.character_id, case((people.c.tombstoned_at.is_(None), people.c.name), else_=None), skills.c.level, skills.c.xp
-).join_from(skills, people, people.c.character_id == skills.c.character_id)
+_CHARACTER = bindparam("character", type_=Text)
 _LIMIT = bindparam("limit", type_=BigInteger)
-
-BELOW = _SHOWN.where(_SKILL, _PLACE < _HERE).order_by(skills.c.xp.desc(), skills.c.character_id.desc()).limit(_LIMIT)
-ABOVE = _SHOWN.where(_SKILL, _PLACE > _HERE).order_by(skills.c.xp, skills.c.character_id).limit(_LIMIT)
 
 LEVEL_UPS = (
     select(ups)
     .where(
-        ups.c.character_id == bindparam("character", type_=Text),
+        ups.c.character_id == _CHARACTER,
         tuple_(ups.c.at, ups.c.level_up_id) < tuple_(bindparam("at", type_=BigInteger), bindparam("last", type_=Text)),
     )
     .order_by(ups.c.at.desc(), ups.c.level_up_id.desc())
@@ -65,20 +57,29 @@ class SkillSheet(Struct, frozen=True):
 
 
 class HiscoreRow(Struct, frozen=True):
-    """A place on a skill's board; those with the same experience share their rank. A deleted character has no name."""
+    """A place on a skill's board; those with the same experience share their rank.
+
+    One whose player wants to be anonymous has no id, and a name of the board's own; a deleted one has no name.
+    """
 
     rank: int
-    character_id: str
+    character_id: str | None
     name: str | None
     level: int
     xp: int
 
 
-class _Row(Struct, frozen=True):
-    character_id: str
+class _Shown(NamedTuple):
+    """A place on a board as everybody sees it, and who really stands there."""
+
+    row: HiscoreRow
+    character: str
     name: str | None
-    level: int
-    xp: int
+    hidden: bool
+
+    def openly(self) -> HiscoreRow:
+        """Give the place with the character as it is."""
+        return structs.replace(self.row, character_id=self.character, name=self.name)
 
 
 @query(access="player")
@@ -123,62 +124,54 @@ async def level_ups(
 # Hiscores
 
 
+def _shown(read: Reader, rank: int, character: str, name: str | None, hidden: bool, skill: str, level: int, points: int) -> _Shown:
+    who = characters.on_board(read.keys, f"skills:{skill}", character, name, hidden=bool(hidden))
+    return _Shown(HiscoreRow(rank, who.character_id, who.name, level, points), character, name, bool(hidden))
+
+
+def _name(of: ColumnElement[str]) -> ColumnElement[Any]:
+    return select(people.c.name).where(people.c.character_id == of, people.c.tombstoned_at.is_(None)).scalar_subquery()
+
+
+BOARD: Final = Board(CharacterSkill, told=(_name, characters.is_hidden), columns=("skill", "level", "xp"), show=_shown)
+
+
 @query(access="public")
 async def hiscores(read: Reader, *, skill: SkillId, limit: PageLimit = 25, cursor: Cursor | None = None) -> Page[HiscoreRow]:
     """List the best in a skill, page by page. Only who has trained it stands there."""
-    return await _page(read, skill, read_cursor(cursor, int, str) or (LAST_XP, LAST_ID), limit)
+    after = characters.start_of_page(read.keys, cursor, int, str)
+    rows, end = await BOARD.page(read, skill, limit=limit, after=None if after is None else (after[0], after[1]))
+    return _listed(read, rows, end)
 
 
 @query(access="public")
 async def hiscores_from(read: Reader, *, skill: SkillId, rank: Rank, limit: PageLimit = 25) -> Page[HiscoreRow]:
     """List a skill's board from the characters on who stand at a place; where several share it, from the first of them on."""
-    standing = await standings.at(read, CharacterSkill, rank, skill)
-    if standing is None:
-        return Page([])
-    return await _page(read, skill, (standing.score, LAST_ID), limit)
+    rows, end = await BOARD.page_from(read, skill, limit=limit, rank=rank)
+    return _listed(read, rows, end)
 
 
 @query(access="public")
 async def hiscore(read: Reader, *, skill: SkillId, character: characters.CharacterId) -> HiscoreRow | None:
-    """Tell where a character stands in a skill; None when it has not trained it or is gone."""
-    person, row = await read.get(characters.Character, character), await read.get(CharacterSkill, character, skill)
-    if person is None or row is None or person.tombstoned_at is not None:
+    """Tell where a character stands in a skill; None when it has not trained it or is gone, and for strangers if it is anonymous."""
+    found = await BOARD.place(read, skill, owner=character)
+    if found is None or (found.hidden and await characters.is_stranger(read, character)):
         return None
-    return HiscoreRow(await standings.rank(read, CharacterSkill, row.xp, skill), character, person.name, row.level, row.xp)
+    return found.openly()
 
 
 @query(access="public")
 async def hiscores_around(read: Reader, *, skill: SkillId, character: characters.CharacterId, each_side: EachSide = 5) -> list[HiscoreRow]:
-    """List who stands around a character on a skill's board, the best first; empty when it does not stand there."""
-    mine = await hiscore.function(read, skill=skill, character=character)
-    if mine is None:
+    """List who stands around a character on a skill's board, the best first; empty when `hiscore` does not tell where it stands."""
+    rows = await BOARD.around(read, skill, owner=character, each_side=each_side)
+    mine = next((one for one in rows if one.character == character), None)
+    if mine is None or (mine.hidden and await characters.is_stranger(read, character)):
         return []
-    here = {"skill": skill, "xp": mine.xp, "character": character, "limit": each_side}
-    better = list(reversed(await read.rows(_Row, ABOVE, **here)))
-    worse = await read.rows(_Row, BELOW, **here)
-    rows = [*better, _Row(character, mine.name, mine.level, mine.xp), *worse]
-    return await _ranked(read, skill, rows)
+    return [one.openly() if one is mine else one.row for one in rows]
 
 
-async def _page(read: Reader, skill: str, after: tuple[int, str], limit: int) -> Page[HiscoreRow]:
-    rows = await read.rows(_Row, BELOW, skill=skill, xp=after[0], character=after[1], limit=limit + 1)
-    more = write_cursor([rows[limit - 1].xp, rows[limit - 1].character_id]) if len(rows) > limit else None
-    return Page(await _ranked(read, skill, rows[:limit]), more)
-
-
-async def _ranked(read: Reader, skill: str, rows: list[_Row]) -> list[HiscoreRow]:
-    """Give rows of a board their ranks: the counts tell those of the first two scores, and from there on every row is at hand."""
-    ranks: dict[int, int] = {}
-    first = 0
-    for place, row in enumerate(rows):
-        if row.xp in ranks:
-            continue
-        if len(ranks) < 2:
-            ranks[row.xp] = await standings.rank(read, CharacterSkill, row.xp, skill)
-            first = place
-        else:
-            ranks[row.xp] = ranks[rows[first].xp] + place - first
-    return [HiscoreRow(ranks[row.xp], row.character_id, row.name, row.level, row.xp) for row in rows]
+def _listed(read: Reader, rows: list[_Shown], end: tuple[int, str] | None) -> Page[HiscoreRow]:
+    return Page([one.row for one in rows], None if end is None else characters.end_of_page(read.keys, *end))
 
 
 # Under the names by which other programs know it: a row for each character, a pair of columns for each skill
