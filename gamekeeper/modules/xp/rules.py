@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import Meta, Struct
+
+from gamekeeper.modules import days
 
 from .errors import UnknownCurve
 
@@ -99,6 +101,21 @@ def made_of(thresholds: Sequence[int], max_xp: int) -> Curve:
 RUNESCAPE: Final = made_of([runescape_threshold(level) for level in range(1, 100)], 200_000_000)
 
 
+BUILT_IN: Final = "solo"
+"""The curve that is there although no pack defines it."""
+SOLO_LEVELS: Final = 1_000
+
+
+@lru_cache(maxsize=1)
+def solo_curve() -> Curve:
+    """Give the built-in curve of characters.
+
+    >>> [solo_curve().level(xp) for xp in (0, 279, 280, 6000, 52499, 52500)]
+    [1, 1, 2, 10, 29, 30]
+    """
+    return made_of([solo_threshold(level) for level in range(1, SOLO_LEVELS + 1)], MAX_XP)
+
+
 @lru_cache(maxsize=256)
 def curve_of(definition: CurveDefinition) -> Curve:
     """Give the curve that a definition describes."""
@@ -116,3 +133,34 @@ def known_curve(definition: CurveDefinition | None, curve: str) -> Curve:
     if definition is None:
         raise UnknownCurve(curve=curve)
     return curve_of(definition)
+
+
+def character_curve(definitions: Mapping[str, CurveDefinition], curve: str) -> Curve:
+    """Give the curve of characters' levels; `solo` is built in and may be defined otherwise.
+
+    Raises: UNKNOWN_CURVE.
+    """
+    definition = definitions.get(curve)
+    return solo_curve() if definition is None and curve == BUILT_IN else known_curve(definition, curve)
+
+
+SETTLE_MS: Final = 60_000
+"""How long after its end a week's awards may still be written: longer than any command is tried."""
+
+
+def week_at(ms: int) -> str:
+    """Give the Monday of the week that it is in UTC.
+
+    >>> week_at(1_800_000_000_000), week_at(1_800_000_000_000 + 3 * 86_400_000)
+    ('2027-01-11', '2027-01-18')
+    """
+    return days.week_of(days.local_day(ms, "UTC"))
+
+
+def ends_at(week: str) -> int:
+    """Give the first millisecond after a week.
+
+    >>> ends_at("2027-01-11") == days.start_of("2027-01-18", "UTC")
+    True
+    """
+    return days.start_of(days.after(week, 7), "UTC")
