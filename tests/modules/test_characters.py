@@ -4,6 +4,7 @@ import asyncio
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +16,10 @@ from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.kernel.commands import command
 from gamekeeper.kernel.records import shape
 from gamekeeper.kernel.store.schema import all_tables
+from gamekeeper.kernel.verify import verify
 from gamekeeper.kernel.workingset import Context
 from gamekeeper.modules import characters, sessions, users, worlds
+from tests.crash.raw import raw
 
 
 @command(touches=[characters.CharacterVital], module="test_characters")
@@ -273,7 +276,14 @@ async def test_a_move_changes_what_is_said_and_leaves_the_rest(timed: Keep, cloc
     await timed.do(characters.create(character="ada", name="Ada"))
     await timed.do(characters.move_to(character="ada", x=1.5, y=-0.0, z=3, rotation=characters.Rotation(qy=1.0, qw=0.0)))
     clock.move(5)
-    await timed.do(characters.move_to(character="ada", room_id="tavern", world_id="other", z=-4.25))
+    going = characters.move_to(character="ada", room_id="tavern", world_id="other", z=-4.25)
+    async with timed.lease("ada"):
+        await timed.do(characters.move_to(character="ada", world_id="world"))  # nobody need have made it
+        with pytest.raises(worlds.WorldNotFound):  # also where only memory would know of it
+            await timed.do(going)
+    assert (await timed.ask(characters.show(character="ada"))).location.z == 3  # type: ignore[union-attr]
+    await timed.do(worlds.create_world(world="other", name="Other"))
+    await timed.do(going)
 
     location = (await timed.ask(characters.show(character="ada"))).location
     assert location == characters.CharacterLocation(
@@ -529,3 +539,58 @@ def test_the_declared_access_is_what_the_surfaces_enforce() -> None:
     }
 
     assert {one: one.access for one in expected} == expected
+
+
+FURTHER = [consonant + vowel for vowel in "aeou" for consonant in "bdfgkmnprst"]
+"""Second names that cannot be taken for one another."""
+
+
+async def test_staff_bring_a_deleted_character_back_as_it_was(timed: Keep, clock: ManualClock, database_url: str) -> None:
+    user, other, mia = [(await timed.do(users.create_guest())).user_id for _ in range(3)]
+    await timed.do(users.set_role(user=mia, role="moderator"))
+    by, why = f"player:{mia}", "a brother did it"
+    await timed.do(characters.create(user=user, character="ada", name="Ada"))
+    await timed.do(characters.set_setting(character="ada", name="ui.scale", value=2))
+    before = await timed.ask(characters.show(character="ada"))
+    restore = characters.restore(character="ada")
+
+    async def refused(error: type[GameError], actor: str = by) -> None:
+        seen = await everything(timed)
+        with pytest.raises(error):
+            await timed.do(restore, actor=actor, reason=why)
+        assert await everything(timed) == seen
+
+    await refused(characters.CharacterNotDeleted)
+    await timed.do(characters.delete(character="ada"))
+    with pytest.raises(NameTaken):
+        await timed.do(characters.create(user=user, name="Ada"))
+    await refused(users.RoleTooLow, f"player:{other}")
+    made = [await timed.do(characters.create(user=user, name=f"Ada {word}")) for word in FURTHER[: characters.SLOTS]]
+    await refused(characters.CharacterSlotsFull)
+    await timed.do(characters.delete(character=made[0].character_id))
+    assert await timed.do(restore, actor=by, reason=why) == characters.Created("ada", "Ada")
+
+    after = await timed.ask(characters.show(character="ada"))
+    assert after == msgspec.structs.replace(before, character=msgspec.structs.replace(before.character, updated_at=clock.now_ms()))
+    mine = await timed.ask(characters.list_of_user(user=user))
+    assert len(mine) == characters.SLOTS
+    with pytest.raises(characters.CharacterSlotsFull):
+        await timed.do(characters.create(user=user, name="One more"))
+
+    # Nobody's comes back as nobody's; not without its name, and not after its time.
+    await timed.do(characters.delete(character="ada"), characters.create(character="bob", name="Bob"))
+    async with raw(database_url) as database:
+        await database.rows("UPDATE claims SET owner_id = 'bob' WHERE key = ? AND owner_id = 'ada'", before.character.name_key)
+    await refused(NameTaken)
+    async with raw(database_url) as database:
+        await database.rows("DELETE FROM claims WHERE key = ?", before.character.name_key)
+    await timed.do(restore)
+    assert (await timed.ask(characters.find(name="ada"))) is not None
+    assert (await verify(timed)).problems == []
+    await timed.do(characters.delete(character="ada"), characters.delete(character="bob"))
+    clock.move(characters.RESTORE_DAYS * 24 * 3600 - 1)
+    assert await timed.do(characters.restore(character="bob")) == characters.Created("bob", "Bob")
+    clock.move(1)
+    await refused(characters.RestoreTooLate, "operator:test")
+    with pytest.raises(characters.CharacterNotFound):
+        await timed.do(characters.restore(character="nobody"))

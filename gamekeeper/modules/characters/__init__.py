@@ -1,5 +1,6 @@
 """Characters: who acts in a world, where they are and how they are."""
 
+from .boards import ANONYMOUS, OnBoard, anonymous_name, end_of_page, on_board, start_of_page
 from .commands import (
     Created,
     Renamed,
@@ -11,6 +12,7 @@ from .commands import (
     delete,
     move_to,
     rename,
+    restore,
     select,
     set_attribute,
     set_setting,
@@ -20,14 +22,29 @@ from .commands import (
 )
 from .errors import (
     CharacterChangedHands,
+    CharacterNotDeleted,
     CharacterNotFound,
     CharacterNotYours,
     CharacterSlotsFull,
+    RestoreTooLate,
     SettingRefused,
     SheetFull,
     VitalOutOfRange,
 )
-from .queries import Sheet, find, list_characters, list_of_user, load_alive, show, some_of_user, users_of
+from .queries import (
+    Sheet,
+    find,
+    is_hidden,
+    is_stranger,
+    list_characters,
+    list_of_user,
+    load_alive,
+    show,
+    some_of_user,
+    users_of,
+    zone_of,
+    zones_of,
+)
 from .records import (
     Character,
     CharacterAttribute,
@@ -41,11 +58,13 @@ from .records import (
     Rank,
     RoomId,
 )
-from .rules import CHARACTER_NAME_POLICY, FIRST_VITALS, SLOTS, SPAWN_ROOM
+from .rules import CHARACTER_NAME_POLICY, FIRST_VITALS, RESTORE_DAYS, SLOTS, SPAWN_ROOM
 
 __all__ = [
+    "ANONYMOUS",
     "CHARACTER_NAME_POLICY",
     "FIRST_VITALS",
+    "RESTORE_DAYS",
     "SLOTS",
     "SPAWN_ROOM",
     "Character",
@@ -53,6 +72,7 @@ __all__ = [
     "CharacterChangedHands",
     "CharacterId",
     "CharacterLocation",
+    "CharacterNotDeleted",
     "CharacterNotFound",
     "CharacterNotYours",
     "CharacterSetting",
@@ -62,8 +82,10 @@ __all__ = [
     "Created",
     "GivenName",
     "NewCharacterId",
+    "OnBoard",
     "Rank",
     "Renamed",
+    "RestoreTooLate",
     "RoomId",
     "Rotation",
     "SettingRefused",
@@ -73,21 +95,30 @@ __all__ = [
     "add",
     "add_bonus",
     "alive",
+    "anonymous_name",
     "create",
     "delete",
+    "end_of_page",
     "find",
+    "is_hidden",
+    "is_stranger",
     "list_characters",
     "list_of_user",
     "load_alive",
     "move_to",
+    "on_board",
     "rename",
+    "restore",
     "select",
     "set_attribute",
     "set_setting",
     "set_vitals",
     "show",
     "some_of_user",
+    "start_of_page",
     "unlink",
     "unselect",
     "users_of",
+    "zone_of",
+    "zones_of",
 ]

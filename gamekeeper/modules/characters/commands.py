@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from gamekeeper.errors import NameTaken
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
@@ -11,8 +12,15 @@ from gamekeeper.kernel.records import Coordinate, Integer
 from gamekeeper.kernel.workingset import Context
 from gamekeeper.modules import sessions, users, worlds
 
-from . import rules
-from .errors import CharacterChangedHands, CharacterNotFound, CharacterNotYours, CharacterSlotsFull
+from . import queries, rules
+from .errors import (
+    CharacterChangedHands,
+    CharacterNotDeleted,
+    CharacterNotFound,
+    CharacterNotYours,
+    CharacterSlotsFull,
+    RestoreTooLate,
+)
 from .records import (
     Character,
     CharacterAttribute,
@@ -164,7 +172,19 @@ def rename(ctx: Context, *, character: CharacterId, name: GivenName) -> Renamed:
     return Renamed(row.name, read.shown)
 
 
-@command(touches=[Character, CharacterLocation], durability="checkpoint")
+class _Going(Protocol):
+    """The argument of `move_to` that its preparation needs."""
+
+    world_id: str | None
+
+
+async def _going(read: Reader, arguments: _Going) -> Prepared:
+    if arguments.world_id is not None:
+        await worlds.require_known(read, arguments.world_id)
+    return Prepared()
+
+
+@command(touches=[Character, CharacterLocation], durability="checkpoint", prepare=_going)
 def move_to(
     ctx: Context,
     *,
@@ -178,7 +198,9 @@ def move_to(
 ) -> None:
     """Put a character somewhere; what is not said stays as it is.
 
-    Raises: CHARACTER_NOT_FOUND.
+    The world must have been made. It is looked up when it is named, so name it only where somebody goes to another one.
+
+    Raises: CHARACTER_NOT_FOUND, WORLD_NOT_FOUND.
     """
     row = alive(ctx, character)
     place = ctx.get(CharacterLocation, character) or rules.first_location(character, row.world_id, ctx.now)
@@ -315,3 +337,50 @@ def _let_go(ctx: Context, user: str, character: str) -> None:
     for session in list(ctx.rows(sessions.Session, user)):
         if session.character_id == character:
             ctx.change(session, character_id=None, world_id=None)
+
+
+class _Gone(Struct, frozen=True):
+    """A deleted character as it was found: whose it was, and who has its name."""
+
+    user: str | None
+    holder: str | None
+
+
+async def _gone(read: Reader, arguments: _OfCharacter) -> Prepared:
+    staff, row = await users.with_actor(read, arguments), await read.get(Character, arguments.character)
+    if row is None:
+        return staff
+    found = _Gone(row.user_id, await queries.name_holder(read, row.world_id, row.name_key))
+    return Prepared(found=found, owners=staff.owners if row.user_id is None else (*staff.owners, row.user_id))
+
+
+@command(touches=[users.User, CharacterSlot, Character], prepare=_gone, access="moderator")
+def restore(ctx: Context, *, character: CharacterId) -> Created:
+    """Bring back a character that was deleted less than 90 days ago: to its user, to where it was, with its name and all that it had.
+
+    It takes one of the user's slots again. A character that belonged to nobody comes back as nobody's.
+
+    Raises: CHARACTER_NOT_FOUND, CHARACTER_NOT_DELETED, RESTORE_TOO_LATE, CHARACTER_CHANGED_HANDS, NAME_TAKEN, CHARACTER_SLOTS_FULL,
+    USER_NOT_FOUND, ROLE_TOO_LOW.
+    """
+    row = ctx.get(Character, character)
+    found: _Gone | None = ctx.found
+    if row is None or found is None:
+        raise CharacterNotFound(id=character)
+    if row.user_id != found.user:
+        raise CharacterChangedHands(id=character)
+    if row.user_id is not None:
+        users.require_authority(ctx, users.alive(ctx, row.user_id), "moderator")
+    if row.tombstoned_at is None:
+        raise CharacterNotDeleted(id=character)
+    until = rules.restorable_until(row.tombstoned_at)
+    if ctx.now >= until:
+        raise RestoreTooLate(id=character, until=until)
+    if row.user_id is not None:
+        _take_slot(ctx, row.user_id, character, row.world_id)
+    if found.holder is None:
+        ctx.claim(rules.name_claim(row.world_id), row.name_key, character)
+    elif found.holder != character:
+        raise NameTaken(name=row.name)
+    ctx.change(row, tombstoned_at=None, updated_at=ctx.now)
+    return Created(character, row.name)

@@ -33,6 +33,21 @@ class CharacterChangedHands(GameError):
     id: str
 
 
+class CharacterNotDeleted(GameError):
+    """The character is there; nothing has to be brought back."""
+
+    code = "CHARACTER_NOT_DELETED"
+    id: str
+
+
+class RestoreTooLate(GameError):
+    """The character was deleted so long ago that it is not brought back any more."""
+
+    code = "RESTORE_TOO_LATE"
+    id: str
+    until: int
+
+
 class VitalOutOfRange(GameError):
     """A vital is at least 0 and at most its maximum."""
 

@@ -1,10 +1,10 @@
 """What may be asked of characters. Deleted ones are not among the answers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Text, bindparam, func, literal, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func, literal, literal_column, or_, select
 
 from gamekeeper.kernel.commands import belongings, belongs_to
 from gamekeeper.kernel.ids import Id
@@ -15,6 +15,7 @@ from gamekeeper.kernel.verify import Problem, check
 from gamekeeper.modules import users, worlds
 
 from . import rules
+from .boards import ANONYMOUS
 from .errors import CharacterNotFound
 from .records import Character, CharacterAttribute, CharacterId, CharacterLocation, CharacterSetting, CharacterVital, GivenName
 
@@ -22,6 +23,10 @@ MAX_LISTED = 1000
 """Characters of one user that are listed at the most; slots keep a player far below."""
 
 characters = table(Character)
+settings = table(CharacterSetting)
+
+ANYBODY: Final = "anonymous:"
+"""The beginning of the actor that stands for somebody who has not logged in."""
 
 OF_USER = (
     select(characters)
@@ -73,6 +78,15 @@ UNNAMED = (
     .limit(bindparam("limit", type_=BigInteger))
 )
 
+NAME_HOLDER = select(claims.c.owner_id).where(claims.c.kind == bindparam("claim", type_=Text), claims.c.key == bindparam("key", type_=Text))
+
+
+def is_hidden(character_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Give, for a statement, whether a character wants to be anonymous on boards."""
+    asked = (settings.c.name == literal_column(f"'{ANONYMOUS}'", Text), settings.c.value == literal_column("'true'", Text))
+    return select(settings.c.character_id).where(settings.c.character_id == character_id, *asked).exists()
+
+
 FIRST_FOUND = 50
 """Characters that a verification names for one fault."""
 
@@ -97,6 +111,19 @@ async def load_alive(read: Reader, character: str, *records: type[Record]) -> tu
     if loaded is None or row is None or row.tombstoned_at is not None:
         raise CharacterNotFound(id=character)
     return row, loaded
+
+
+async def zones_of(read: Reader, wanted: Sequence[str]) -> dict[str, str]:
+    """Give the time zone that each character's user lives in, in two round trips; UTC for those that belong to nobody."""
+    owners = {id: rows[0].user_id for id, rows in (await read.each(Character, wanted)).items() if rows}
+    known = await read.each(users.User, [user for user in owners.values() if user is not None])
+    zones = {user: rows[0].timezone for user, rows in known.items() if rows}
+    return {id: "UTC" if user is None else zones.get(user, "UTC") for id, user in owners.items()}
+
+
+async def zone_of(read: Reader, character: str) -> str:
+    """Give the time zone that a character's user lives in; UTC for one that belongs to nobody."""
+    return (await zones_of(read, [character])).get(character, "UTC")
 
 
 @query(access="player")
@@ -141,11 +168,24 @@ async def list_characters(
     return Page(rows[:limit], write_cursor([rows[limit - 1].character_id]) if len(rows) > limit else None)
 
 
+async def name_holder(read: Reader, world_id: str, key: str) -> str | None:
+    """Give the character, also a deleted one, to whom a name in a world belongs."""
+    holder: str | None = await read.scalar(NAME_HOLDER, claim=rules.name_claim(world_id), key=key)
+    return holder
+
+
 @belongs_to("character")
 async def users_of(read: Reader, character: str) -> Sequence[str]:
     """Give the user whose character it is; a deleted one is nobody's."""
     row = await read.get(Character, character)
     return () if row is None or row.tombstoned_at is not None or row.user_id is None else (row.user_id,)
+
+
+async def is_stranger(read: Reader, character: str) -> bool:
+    """Say whether a player asks, or somebody unknown, whose character this is not; for what boards show of one that hides."""
+    if not read.actor.startswith((users.PLAYER, ANYBODY)):
+        return False
+    return users.acting_user(read.actor) not in await users_of(read, character)
 
 
 @belongings("character")

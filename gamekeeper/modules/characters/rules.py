@@ -14,6 +14,8 @@ SLOTS: Final = 10
 SPAWN_ROOM: Final = "spawn"
 FIRST_VITALS: Final[Mapping[str, int]] = {"health": 100_00, "mana": 50_00, "stamina": 100_00}
 """What a new character begins with, full, in hundredths."""
+RESTORE_DAYS: Final = users.HELD_DAYS
+"""How long a deleted character may be brought back: as long as a user's name is held."""
 MAX_VITALS: Final = 32
 MAX_ATTRIBUTES: Final = 64
 MAX_SETTINGS: Final = 128
@@ -30,6 +32,15 @@ def name_claim(world_id: str) -> str:
     'character_name:world'
     """
     return f"character_name:{world_id}"
+
+
+def restorable_until(tombstoned_at: int) -> int:
+    """Give the time from which on a deleted character is not brought back any more.
+
+    >>> restorable_until(0)
+    7776000000
+    """
+    return tombstoned_at + RESTORE_DAYS * 24 * 3600 * 1000
 
 
 def slots_taken(slots: Iterable[CharacterSlot], world_id: str) -> int:
