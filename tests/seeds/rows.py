@@ -43,3 +43,19 @@ async def row_of(keep: Keep, record: Any, *key: str) -> Any:
     row = await keep.reader.get(record, *key)
     assert row is not None
     return row
+
+
+def copied(record: Any, **values: str) -> str:
+    """A statement that adds a copy of the table's rows with other values."""
+    made = shape(record)
+    changed = ", ".join(values.get(name, f'"{name}"') for name in made.names)
+    columns = ", ".join(f'"{name}"' for name in made.names)
+    return f"INSERT INTO {made.spec.table} ({columns}) SELECT {changed} FROM {made.spec.table}"
+
+
+async def refuses(url: str, *statements: str) -> None:
+    """See that the database takes none of these."""
+    async with raw(url) as database:
+        for one in statements:
+            with pytest.raises(Exception, match=r"(?i)constraint|append"):
+                await database.rows(one)

@@ -1,0 +1,105 @@
+"""What a command about days must know before it begins: where its characters live, which of their days are due, and which were touched."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from gamekeeper.config import Settings
+from gamekeeper.kernel.queries import Reader
+from gamekeeper.kernel.records import Record
+from gamekeeper.modules import characters, days, metrics
+
+from . import rules
+from .definitions import QuestTemplate
+from .records import DailyLog, DayState, QuestLog
+
+SUNDAY: Final = 6
+
+Keys = list[tuple[type[Record], tuple[str, ...]]]
+
+
+class Calendar(Struct, frozen=True):
+    """What was found of one character: its zone, and the days of which all rows were looked up."""
+
+    zone: str
+    looked_up: frozenset[str]
+
+
+class Calendars(Struct, frozen=True):
+    """What was found of several characters, and the quests whose rows were looked up."""
+
+    of: dict[str, Calendar]
+    templates: tuple[str, ...]
+
+
+def grace_ms(settings: Settings) -> int:
+    """Give how long after its end a day is still open, in milliseconds."""
+    return settings.day_grace_minutes * 60_000
+
+
+def today_of(last_closed: str | None, zone: str, now: int) -> str:
+    """Give the day that it is for a character: who goes west after a day was closed does not have it twice, but a long next one.
+
+    >>> noon = days.start_of("2026-03-02", "Asia/Tokyo") + 3_600_000
+    >>> today_of("2026-03-01", "America/Los_Angeles", noon), today_of("2026-02-27", "America/Los_Angeles", noon)
+    ('2026-03-02', '2026-03-01')
+    """
+    today = days.local_day(now, zone)
+    return today if last_closed is None else max(today, days.after(last_closed))
+
+
+async def find_due(read: Reader, wanted: Sequence[str]) -> tuple[Calendars, Keys]:
+    """Find the days of characters that are over, and the rows that closing them needs: most days nobody has touched."""
+    zones, now, grace = await characters.zones_of(read, wanted), read.now_ms(), grace_ms(read.settings)
+    states = await read.each(DayState, list(zones))
+    over = {id: rules.due(rows[0].last_closed, zones[id], now, grace) for id, rows in states.items() if rows}
+    touched = await _touched(read, over)
+    calendars = Calendars({id: Calendar(zones[id], frozenset(some)) for id, some in touched.items()}, _templates(read))
+    keys: Keys = [(DailyLog, (id, day)) for id, some in over.items() for day in some]
+    for id, some in touched.items():
+        keys += _rows_of(read, calendars, id, some)
+    return calendars, keys
+
+
+async def find_days(read: Reader, character: str, named: Sequence[str]) -> tuple[Calendars, Keys]:
+    """Find where a character lives, and the rows of some days and of the one that it is there."""
+    zone = await characters.zone_of(read, character)
+    state = await read.get(DayState, character)
+    some = sorted({today_of(None if state is None else state.last_closed, zone, read.now_ms()), *named})
+    calendars = Calendars({character: Calendar(zone, frozenset(some))}, _templates(read))
+    return calendars, [*((DailyLog, (character, day)) for day in some), *_rows_of(read, calendars, character, some)]
+
+
+async def _touched(read: Reader, over: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    logs = await read.some(DailyLog, [(id, day) for id, some in over.items() for day in some])
+    found: dict[str, set[str]] = {id: set() for id in over}
+    for row in logs:
+        found[row.character_id].add(row.day_date)
+    # The quests of a week end with its Sunday, be that day touched or not.
+    return {id: sorted(found[id] | {day for day in some if days.weekday(day) == SUNDAY}) for id, some in over.items()}
+
+
+def _templates(read: Reader) -> tuple[str, ...]:
+    return tuple(sorted(read.definitions(QuestTemplate)))
+
+
+def _rows_of(read: Reader, calendars: Calendars, character: str, some: Sequence[str]) -> Keys:
+    definitions, measured = read.definitions(QuestTemplate), read.definitions(metrics.MetricDefinition)
+    keys: Keys = []
+    for day in some:
+        for id in calendars.templates:
+            keys.append((QuestLog, (character, period_of(definitions[id], day), id)))
+        keys += metrics.day_keys(measured, character, day)
+    return list(dict.fromkeys(keys))
+
+
+def period_of(template: QuestTemplate, day: str) -> str:
+    """Give the day under which a quest is kept: of a week it is the Monday.
+
+    >>> from gamekeeper.modules.predicates import Event
+    >>> walk = QuestTemplate(id="walk", name="Walk", type="WEEKLY", category="MOVEMENT", requirements=Event("walked"), base_xp=1)
+    >>> period_of(walk, "2026-03-04")
+    '2026-03-02'
+    """
+    return days.week_of(day) if template.type == "WEEKLY" else day

@@ -1,0 +1,232 @@
+"""Opening, judging and closing days, within the commands of this and other modules."""
+
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gamekeeper.kernel.records import MAX_INTEGER
+from gamekeeper.kernel.workingset import Context
+from gamekeeper.modules import characters, days, metrics, predicates, progress, seasons, xp
+
+from . import rules
+from .calendars import SUNDAY, Calendar, Calendars, grace_ms, period_of
+from .definitions import BY_ITSELF, QuestTemplate
+from .records import DailyLog, DayState, QuestLog
+
+PARKED: Final = MAX_INTEGER
+"""When the next day of a deleted character is due; once it is back, its days go on where they ended."""
+TOUCHES: Final = (DayState, QuestLog, DailyLog, *metrics.TOUCHES, *progress.TOUCHES)
+"""What a command touches that opens, judges or closes days, besides `Character`."""
+
+
+Quest = tuple[QuestLog, QuestTemplate]
+
+
+class QuestDone(Struct, frozen=True):
+    """A quest that was completed, be it in part, and what it paid."""
+
+    template: str
+    day: str
+    share: int
+    award: progress.Awarded
+
+
+class ClosedDay(Struct, frozen=True):
+    """What a day came to."""
+
+    character: str
+    day: str
+    core_completed: int
+    core_total: int
+    streak: int
+    debuff: bool
+    completed: list[QuestDone]
+
+
+def state_of(ctx: Context, character: str, calendar: Calendar) -> DayState:
+    """Give where a character is in the calendar, by the zone that it lives in now; its first day is the one that it is."""
+    row, grace = ctx.get(DayState, character), grace_ms(ctx.settings)
+    if row is None:
+        before = days.after(days.local_day(ctx.now, calendar.zone), -1)
+        row = DayState(character, calendar.zone, before, rules.closes_at(before, calendar.zone, grace))
+        ctx.put(row)
+    elif row.timezone != calendar.zone or row.next_close_at == PARKED:
+        row = ctx.change(row, timezone=calendar.zone, next_close_at=rules.closes_at(row.last_closed, calendar.zone, grace))
+    return row
+
+
+def open_day(ctx: Context, character: str, day: str, found: Calendars) -> DailyLog:
+    """Give a day's log; a day that nobody has touched gets its quests, and its week those of a week."""
+    row = ctx.get(DailyLog, character, day)
+    if row is not None:
+        return row
+    core = 0
+    for template in coming(ctx, found):
+        core += template.is_core
+        if log_of(ctx, character, day, template) is None:
+            ctx.put(new_log(character, day, template))
+    row = DailyLog(character, day, core_total=core)
+    ctx.put(row)
+    return row
+
+
+def log_of(ctx: Context, character: str, day: str, template: QuestTemplate) -> QuestLog | None:
+    """Give a character's quest of a day, or of its week."""
+    return ctx.get(QuestLog, character, period_of(template, day), template.id)
+
+
+def new_log(character: str, day: str, template: QuestTemplate) -> QuestLog:
+    """Give a quest of a day, or of its week, that begins."""
+    return QuestLog(character, period_of(template, day), template.id)
+
+
+def coming(ctx: Context, found: Calendars) -> Iterator[QuestTemplate]:
+    """Give the quests that come by themselves now; one that was defined since the command was prepared comes with the next day."""
+    definitions, season = ctx.definitions(QuestTemplate), seasons.current(ctx)
+    for id in found.templates:
+        template = definitions.get(id)
+        if template is None or template.type not in BY_ITSELF:
+            continue
+        if template.season_id is None or (season is not None and template.season_id == season.id):
+            yield template
+
+
+def judge_day(ctx: Context, character: str, day: str, found: Calendars) -> list[QuestDone]:
+    """Complete the quests of a day whose condition is met, and note how far the others are."""
+    return _judge_all(ctx, character, day, [one for one in _quests(ctx, character, day, found) if one[1].type != "WEEKLY"], final=False)
+
+
+def due_days(ctx: Context, character: str, found: Calendars) -> list[str]:
+    """Give the days of a character that are over and not closed, as far as their rows were looked up; a deleted one has none."""
+    row, state = ctx.get(characters.Character, character), ctx.get(DayState, character)
+    if state is None or row is None:
+        return []
+    if row.tombstoned_at is not None:
+        ctx.change(state, next_close_at=PARKED)
+        return []
+    calendar = found.of[character]
+    state = state_of(ctx, character, calendar)
+    some = rules.due(state.last_closed, calendar.zone, ctx.now, grace_ms(ctx.settings))
+    # Of a day that has become due since the command was prepared the rows are not known: it is closed the next time.
+    known = takewhile(lambda day: ctx.can_read(DailyLog, character, day), some)
+    return list(known)
+
+
+def close_day(ctx: Context, character: str, day: str, found: Calendars) -> ClosedDay:
+    """Close a character's day, which must be the next after its last: judge its quests, and add it to streaks and tallies."""
+    calendar, quests = found.of[character], []
+    if day in calendar.looked_up:
+        quests = _quests(ctx, character, day, found)
+    daily = [one for one in quests if one[1].type != "WEEKLY"]
+    done = _judge_all(ctx, character, day, daily, final=True)
+    log = ctx.get(DailyLog, character, day) or DailyLog(character, day, core_total=sum(one.is_core for one in coming(ctx, found)))
+    perfect = 0 < log.core_total == log.core_completed
+    before = ctx.get(xp.CharacterProgress, character) or xp.CharacterProgress(character)
+    after, debuff = _with_day(ctx, before, log)
+    if after != before:
+        ctx.put(after)
+    broken = {"broken_streak": before.current_streak, "broken_at": ctx.now} if before.current_streak > after.current_streak else {}
+    closes = rules.closes_at(day, calendar.zone, grace_ms(ctx.settings))
+    ctx.change(state_of(ctx, character, calendar), last_closed=day, next_close_at=closes, **broken)
+    ctx.put(
+        replace(log, all_completed=perfect, debuff_triggered=debuff, evaluated=True, streak=after.current_streak),
+    )
+    if day in calendar.looked_up:
+        metrics.close_day(ctx, character, day, {**_marks(daily, done), predicates.PERFECT_DAYS: perfect})
+        done += _judge_week(ctx, character, day, [one for one in quests if one[1].type == "WEEKLY"])
+    return ClosedDay(character, day, log.core_completed, log.core_total, after.current_streak, debuff, done)
+
+
+# One quest
+
+
+def _judge(ctx: Context, row: QuestLog, template: QuestTemplate, facts: predicates.Facts, day: str, *, final: bool) -> QuestDone | None:
+    verdict = predicates.judge(template.requirements, facts)
+    if verdict.met:
+        return _complete(ctx, row, template, day, predicates.FULL, template.base_xp)
+    partial = rules.partial_xp(template, verdict.progress) if final else None
+    if partial is not None:
+        return _complete(ctx, row, template, day, verdict.progress, partial)
+    if final:
+        ctx.change(row, status="EXPIRED", progress=verdict.progress)
+    elif row.progress != verdict.progress:
+        ctx.change(row, progress=verdict.progress)
+    return None
+
+
+def _complete(ctx: Context, row: QuestLog, template: QuestTemplate, day: str, share: int, base: int) -> QuestDone:
+    metrics.count_event(ctx, row.character_id, metrics.QUEST_COMPLETED)
+    # The row comes before the award: what an award leads to may look at it.
+    row = ctx.change(row, status="COMPLETED", progress=share, completed_at=ctx.now)
+    source_id = f"quest:{row.day_date}:{template.id}"
+    award = progress.award(ctx, row.character_id, "QUEST_COMPLETION", source_id, base, day=day)
+    ctx.change(row, xp_awarded=award.final_xp)
+    log = ctx.get(DailyLog, row.character_id, row.day_date) if template.is_core else None
+    if log is not None:
+        ctx.change(log, core_completed=min(log.core_completed + 1, log.core_total))
+    return QuestDone(template.id, row.day_date, share, award)
+
+
+def _quests(ctx: Context, character: str, day: str, found: Calendars) -> list[Quest]:
+    """Give the quests of a day and its week; one whose definition has gone stays as it is."""
+    definitions, quests = ctx.definitions(QuestTemplate), []
+    for id in found.templates:
+        template = definitions.get(id)
+        row = None if template is None else log_of(ctx, character, day, template)
+        if template is not None and row is not None:
+            quests.append((row, template))
+    return quests
+
+
+def _judge_all(
+    ctx: Context, character: str, day: str, quests: Iterable[Quest], *, final: bool, reach: int | None = None
+) -> list[QuestDone]:
+    """Judge those quests that can still be done."""
+    active = [one for one in quests if one[0].status == "ACTIVE"]
+    if not active:
+        return []
+    facts = metrics.Facts(ctx, character, day)
+    facts.reach = reach or facts.reach
+    judged = (_judge(ctx, row, template, facts, day, final=final) for row, template in active)
+    return [made for made in judged if made is not None]
+
+
+# The day as a whole
+
+
+def _with_day(ctx: Context, row: xp.CharacterProgress, log: DailyLog) -> tuple[xp.CharacterProgress, bool]:
+    """Add a day to the streaks, and say whether it brings a debuff."""
+    settings = ctx.settings
+    after = rules.after_day(
+        rules.Streaks(row.current_streak, row.longest_streak, row.perfect_streak, row.grace_tokens),
+        *(log.core_completed, log.core_total),
+        needed=settings.streak_core_quests,
+        token_days=settings.grace_token_days,
+        most_tokens=settings.grace_tokens_most,
+    )
+    until = row.debuff_active_until
+    debuff = rules.brings_debuff(log.core_completed, log.core_total, settings.debuff_missed_quests, until, ctx.now)
+    changed = replace(
+        row,
+        current_streak=after.current,
+        longest_streak=after.longest,
+        perfect_streak=after.perfect,
+        grace_tokens=after.tokens,
+        debuff_active_until=ctx.now + settings.debuff_hours * 3_600_000 if debuff else until,
+    )
+    return changed, debuff
+
+
+def _marks(quests: Iterable[Quest], done: Iterable[QuestDone]) -> dict[str, bool]:
+    """Tell which quests of a day were done, for the tallies."""
+    now = {one.template for one in done}
+    return {predicates.OF_QUESTS + row.template_id: row.status == "COMPLETED" or row.template_id in now for row, _ in quests}
+
+
+def _judge_week(ctx: Context, character: str, day: str, quests: Iterable[Quest]) -> list[QuestDone]:
+    """Judge the quests of the week with the day that was closed; their windows do not reach into the week before."""
+    weekday = days.weekday(day)
+    return _judge_all(ctx, character, day, quests, final=weekday == SUNDAY, reach=weekday + 1)
