@@ -35,7 +35,7 @@ async def test_loading_the_same_pack_again_changes_nothing(keep: Keep) -> None:
 
     again = await keep.do(content.load_pack(pack=pack(COINS, ARROW)))
 
-    assert again == content.PackLoaded(0, 0, 0, 2, {"item": content.Changes(unchanged=2)})
+    assert again == content.PackLoaded(0, 0, 0, 2, {"item": content.Changes(unchanged=2)}, 1)
     assert await keep.version("content") == version
     assert await keep.ask(content.packs()) == [before]
 
@@ -46,7 +46,7 @@ async def test_a_new_version_adds_changes_and_removes(keep: Keep) -> None:
 
     loaded = await keep.do(content.load_pack(pack=pack(dear, LOGS, version="2")))
 
-    assert loaded == content.PackLoaded(1, 1, 1, 0, {"item": content.Changes(added=1, changed=1, removed=1)})
+    assert loaded == content.PackLoaded(1, 1, 1, 0, {"item": content.Changes(added=1, changed=1, removed=1)}, 2)
     assert [item.id for item in (await keep.ask(content.item_definitions())).items] == ["coins", "logs"]
     assert keep.reader.definitions(content.ItemDefinition)["coins"].value == 9
     (known,) = await keep.ask(content.packs())
@@ -93,10 +93,17 @@ async def test_a_pack_with_a_fault_is_refused_with_its_path(keep: Keep, broken: 
 
 
 async def test_definitions_come_in_pages(keep: Keep) -> None:
-    await keep.do(content.load_pack(pack=pack(COINS, ARROW, LOGS)))
+    logs = content.ItemDefinition(id="logs", name="Logs", noteable=True)
+    await keep.do(content.load_pack(pack=pack(COINS, ARROW, logs, content.ItemDefinition(id="logs_a", name="A log"))))
 
-    first = await keep.ask(content.item_definitions(limit=2))
-    second = await keep.ask(content.item_definitions(limit=2, cursor=first.next_cursor))
-
-    assert [item.id for item in first.items + second.items] == ["arrow", "coins", "logs"]
-    assert second.next_cursor is None
+    for limit in (1, 2, 3, 4, 5, 6):
+        cursor: str | None = None
+        pages: list[list[content.ItemDefinition]] = []
+        while not pages or cursor is not None:
+            page = await keep.ask(content.item_definitions(limit=limit, cursor=cursor))
+            pages.append(page.items)
+            cursor = page.next_cursor
+        found = [item for page in pages for item in page]
+        assert [item.id for item in found] == ["arrow", "coins", "logs", "logs_noted", "logs_a"], "what is noteable is followed by its note"
+        assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+        assert [item.id for item in found if item.noteable] == ["logs"]

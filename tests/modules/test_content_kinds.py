@@ -97,7 +97,7 @@ async def test_definitions_of_all_kinds_come_change_and_go_in_one_command(keep: 
     (ada,) = await people(keep, "Ada")
 
     assert loaded == content.PackLoaded(
-        6, 0, 0, 0, {"gossip": content.Changes(added=1), "item": content.Changes(added=3), "stall": content.Changes(added=2)}
+        6, 0, 0, 0, {"gossip": content.Changes(added=1), "item": content.Changes(added=3), "stall": content.Changes(added=2)}, 1
     )
     assert dict(keep.reader.definitions(Stall)) == {"baker": BAKER, "smith": SMITH}
     assert await keep.do(opening_hour(character=ada, stall="baker")) == 8

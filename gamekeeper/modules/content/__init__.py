@@ -2,13 +2,44 @@
 
 from gamekeeper.kernel.store.base import CONTENT_OWNER
 
-from .commands import Changes, PackLoaded, load_pack
-from .errors import DefinitionNeeded, DefinitionsInCircle, DefinitionTaken, ReferenceUnknown
+from .commands import Changes, PackLoaded, activate_pack, load_pack, reset_config, rollback_pack, set_config
+from .configs import ConfigDefinition, ConfigValue, config_of
+from .errors import (
+    ConfigChanged,
+    ConfigNotFound,
+    ConfigNotSet,
+    DefinitionNeeded,
+    DefinitionsInCircle,
+    DefinitionTaken,
+    NoFormerVersion,
+    PackHasChanged,
+    PackVersionNotFound,
+    ReferenceUnknown,
+)
 from .items import EQUIPMENT_SLOTS, MAX_STACK, NOTE, NOTE_SUFFIX, EquipmentSlot, ItemDefinition
-from .kinds import KINDS, Amount, Declared, Defined, Flaw, Label, Level, Natural, Reference, defines
+from .kinds import KINDS, Amount, Declared, Defined, Flaw, Flawed, Label, Level, Natural, Reference, defines
 from .packs import MAX_FILES, Fault, InvalidPack, Pack, PackReading, pack_of, read_pack
-from .queries import KnownKind, Shelf, StoredDefinition, item_definitions, kinds, packs, page_of, stored
-from .records import ContentId, ContentPack, Definition, DefinitionId, DefinitionKind
+from .queries import (
+    Altered,
+    Difference,
+    KeptVersion,
+    KnownKind,
+    Shelf,
+    StoredDefinition,
+    bodies,
+    compare,
+    config,
+    configs,
+    differences,
+    item_definitions,
+    kinds,
+    packs,
+    page_of,
+    stored,
+    versions,
+)
+from .records import ContentId, ContentPack, Definition, DefinitionId, DefinitionKind, GameConfig, Number, PackVersion
+from .rules import by_plural, drafted
 
 __all__ = [
     "CONTENT_OWNER",
@@ -18,8 +49,14 @@ __all__ = [
     "MAX_STACK",
     "NOTE",
     "NOTE_SUFFIX",
+    "Altered",
     "Amount",
     "Changes",
+    "ConfigChanged",
+    "ConfigDefinition",
+    "ConfigNotFound",
+    "ConfigNotSet",
+    "ConfigValue",
     "ContentId",
     "ContentPack",
     "Declared",
@@ -30,23 +67,41 @@ __all__ = [
     "DefinitionNeeded",
     "DefinitionTaken",
     "DefinitionsInCircle",
+    "Difference",
     "EquipmentSlot",
     "Fault",
     "Flaw",
+    "Flawed",
+    "GameConfig",
     "InvalidPack",
     "ItemDefinition",
+    "KeptVersion",
     "KnownKind",
     "Label",
     "Level",
     "Natural",
+    "NoFormerVersion",
+    "Number",
     "Pack",
+    "PackHasChanged",
     "PackLoaded",
     "PackReading",
+    "PackVersion",
+    "PackVersionNotFound",
     "Reference",
     "ReferenceUnknown",
     "Shelf",
     "StoredDefinition",
+    "activate_pack",
+    "bodies",
+    "by_plural",
+    "compare",
+    "config",
+    "config_of",
+    "configs",
     "defines",
+    "differences",
+    "drafted",
     "item_definitions",
     "kinds",
     "load_pack",
@@ -54,5 +109,9 @@ __all__ = [
     "packs",
     "page_of",
     "read_pack",
+    "reset_config",
+    "rollback_pack",
+    "set_config",
     "stored",
+    "versions",
 ]

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, structs
 
 from gamekeeper.kernel import gate
 
-from .kinds import Defined, Flaw
+from .kinds import Defined, Flaw, Flawed
 
 D = TypeVar("D", bound=Defined)
 
@@ -26,7 +26,7 @@ def examined(type: type[D], raw: Mapping[str, Any]) -> tuple[D | None, list[Flaw
     except gate.InvalidJson as error:
         return None, _all_of(type, raw) or [(dotted(error.path), f"{error.problem}: {error.detail}")]
     except msgspec.ValidationError as error:
-        return None, _all_of(type, raw) or [("", _described(str(error), type))]
+        return None, _all_of(type, raw) or list(_said(error, type))
     return one, list(one.contradictions())
 
 
@@ -64,7 +64,9 @@ def _all_of(type: type[Defined], raw: Mapping[str, Any]) -> list[Flaw]:
     bad = {path.partition(".")[0] for path, _ in found}
     try:
         rest = msgspec.convert({name: value for name, value in raw.items() if name not in bad}, type, str_keys=True)
-    except (msgspec.ValidationError, TypeError):
+    except msgspec.ValidationError as error:
+        return found + [flaw for flaw in _said(error, type) if isinstance(error.__cause__, Flawed) and flaw not in found]
+    except TypeError:
         return found
     return found + [(path, message) for path, message in rest.contradictions() if path.partition(".")[0] not in bad]
 
@@ -103,8 +105,17 @@ def _of_whole(value: Any, kind: Any, said: Any) -> Iterator[Flaw]:
     try:
         msgspec.convert(value, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `")
-        yield place.rstrip("`").removeprefix("$").replace("[", ".").replace("]", "").strip("."), _described(message, said)
+        yield from _said(error, said)
+
+
+def _said(error: msgspec.ValidationError, kind: Any) -> Iterator[Flaw]:
+    """Give what msgspec says, or what the definition itself has said."""
+    message, _, place = str(error).partition(" - at `")
+    at = place.rstrip("`").removeprefix("$").replace("[", ".").replace("]", "").strip(".")
+    if isinstance(error.__cause__, Flawed):
+        yield from ((joined(at, path), what) for path, what in error.__cause__.flaws)
+    else:
+        yield at, _described(message, kind)
 
 
 def _choices(kind: Any) -> list[Any]:

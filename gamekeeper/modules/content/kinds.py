@@ -6,9 +6,10 @@ class PotionDefinition(content.Defined, kw_only=True):
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -29,8 +30,19 @@ Reference: TypeAlias = tuple[str, str, str]
 """The path of a field, and the kind and the id of the definition that it names."""
 
 
+class Flawed(ValueError):
+    """What a definition, or a part of one, raises from its `__post_init__`: all that is wrong with its fields."""
+
+    def __init__(self, flaws: Iterable[Flaw]) -> None:
+        self.flaws = tuple(flaws)
+        super().__init__("; ".join(": ".join(part for part in flaw if part) for flaw in self.flaws))
+
+
 class Defined(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every definition has: an id, unique among those of its kind."""
+
+    DISTINCT: ClassVar[tuple[str, ...]] = ()
+    """Further fields in which no two definitions of the kind are alike, in whatever spelling."""
 
     id: Id
 
@@ -97,6 +109,15 @@ def circle(definitions: Mapping[tuple[str, str], Defined]) -> list[tuple[str, st
         found: list[tuple[str, str]] = error.args[1]
         return found[1:]
     return []
+
+
+def folded(text: str) -> str:
+    """Give a text in the one spelling of all that are alike.
+
+    >>> folded("Iron Will") == folded("iron will")
+    True
+    """
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def kind_of(definition: Any) -> Declared | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +24,7 @@ from msgspec import Meta
 from gamekeeper.kernel import gate
 
 from .flaws import dotted, examined, mismatches
-from .kinds import KINDS, Declared, Defined, Id, Label, circle, kind_of
+from .kinds import KINDS, Declared, Defined, Id, Label, circle, folded, kind_of
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 MAX_FILES: Final = 256
@@ -235,13 +234,24 @@ class PackReading:
 
     def _claim(self, kind: Declared, file: str, path: str, id: str) -> None:
         """Refuse an id that stands elsewhere, also in another spelling."""
-        folded = (kind.kind, unicodedata.normalize("NFKC", id).casefold())
-        if folded not in self._seen:
-            self._seen[folded] = (file, path, id)
+        claim = (kind.kind, folded(id))
+        if claim not in self._seen:
+            self._seen[claim] = (file, path, id)
             return
-        other_file, other_path, other_id = self._seen[folded]
+        other_file, other_path, other_id = self._seen[claim]
         how = "stands also" if other_id == id else f"differs only in spelling from {other_id}"
         self.fault(file, f"{path}.id", f"{id} {how} in {other_file} at {other_path}")
+
+    def _note_alike(self) -> None:
+        """Refuse definitions that are alike in what tells those of their kind apart."""
+        for kind in KINDS.values():
+            for field in kind.type.DISTINCT:
+                seen: dict[str, str] = {}
+                for one in self._found.get(kind.plural, []):
+                    other = seen.setdefault(folded(str(getattr(one, field))), one.id)
+                    if other != one.id:
+                        file, path, _ = self._seen[kind.kind, one.id]
+                        self.fault(file, f"{path}.{field}", f"{other} has the same")
 
     def _note_circle(self) -> None:
         """Refuse definitions that need each other in a circle."""
@@ -253,6 +263,7 @@ class PackReading:
 
     def pack(self, head: Mapping[str, str]) -> Pack:
         """Give the pack, or refuse it with all that was noted."""
+        self._note_alike()
         self._note_circle()
         if self.faults:
             raise InvalidPack(tuple(self.faults))

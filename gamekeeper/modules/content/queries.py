@@ -3,21 +3,23 @@
 import logging
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import BigInteger, Text, and_, bindparam, or_, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, func, or_, select
 
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
-from gamekeeper.kernel.records import JsonObject
+from gamekeeper.kernel.records import MAX_INTEGER, JsonObject
 from gamekeeper.kernel.store.base import CONTENT_OWNER
 from gamekeeper.kernel.store.schema import table
 
+from .configs import ConfigDefinition, ConfigValue, config_of
+from .errors import PackVersionNotFound
 from .items import ItemDefinition
-from .kinds import KINDS, Defined
-from .records import ContentPack, Definition, DefinitionId, DefinitionKind
-from .rules import read_back
+from .kinds import KINDS, Defined, kind_of_plural
+from .records import ContentPack, Definition, DefinitionId, DefinitionKind, GameConfig, Number, PackVersion
+from .rules import altered, read_back
 
 LOG = logging.getLogger("gamekeeper.content")
 
@@ -26,9 +28,9 @@ ITEM: Final = "item"
 MAX_TOLD: Final = 100
 """How many definitions that cannot be read a keep logs."""
 
-D = TypeVar("D", bound=Defined)
+D = TypeVar("D")
 
-definitions = table(Definition)
+definitions, versions_kept = table(Definition), table(PackVersion)
 
 OF_KIND = (
     select(definitions)
@@ -58,6 +60,50 @@ TEXTS = select(definitions.c.kind, definitions.c.id, definitions.c.pack_id, defi
     definitions.c.content_id == bindparam("content", type_=Text)
 )
 """All definitions, each as the text that is stored: it becomes a definition without being anything else in between."""
+
+
+SAME = select(func.max(versions_kept.c.number)).where(
+    versions_kept.c.content_id == bindparam("content", type_=Text),
+    versions_kept.c.pack_id == bindparam("pack", type_=Text),
+    versions_kept.c.digest == bindparam("digest", type_=Text),
+)
+VERSIONS = (
+    select(versions_kept.c.number, versions_kept.c.version, versions_kept.c.title, versions_kept.c.digest, versions_kept.c.stored_at)
+    .where(
+        versions_kept.c.content_id == bindparam("content", type_=Text),
+        versions_kept.c.pack_id == bindparam("pack", type_=Text),
+        versions_kept.c.number < bindparam("before", type_=BigInteger),
+    )
+    .order_by(versions_kept.c.number.desc())
+    .limit(bindparam("limit", type_=BigInteger))
+)
+
+
+class KeptVersion(Struct, frozen=True):
+    """A version of a pack that can be put in force."""
+
+    number: int
+    version: str
+    title: str
+    digest: str
+    stored_at: int
+
+
+class Altered(Struct, frozen=True):
+    """A field that differs, by its path in the definition; null where nothing stands."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+class Difference(Struct, frozen=True):
+    """A definition that differs between two versions of a pack."""
+
+    kind: str
+    id: str
+    change: Literal["added", "removed", "changed"]
+    fields: list[Altered] = []
 
 
 class StoredText(Struct, frozen=True, gc=False):
@@ -96,6 +142,80 @@ async def packs(read: Reader) -> list[ContentPack]:
     return await read.all(ContentPack, CONTENT_OWNER)
 
 
+@query(access="operator")
+async def versions(read: Reader, *, pack: DefinitionId, limit: PageLimit = 50, cursor: Cursor | None = None) -> Page[KeptVersion]:
+    """List the versions of a pack that were ever loaded, the newest first."""
+    (before,) = read_cursor(cursor, int) or (MAX_INTEGER,)
+    rows = await read.rows(KeptVersion, VERSIONS, content=CONTENT_OWNER, pack=pack, before=before, limit=limit + 1)
+    return Page(rows[:limit], write_cursor([rows[limit - 1].number]) if len(rows) > limit else None)
+
+
+@query(access="operator")
+async def compare(read: Reader, *, pack: DefinitionId, before: Number, after: Number) -> list[Difference]:
+    """Tell what differs between two versions of a pack, definition by definition and field by field.
+
+    Raises: PACK_VERSION_NOT_FOUND.
+    """
+    return differences(await _kept(read, pack, before), await _kept(read, pack, after))
+
+
+@query(access="operator")
+async def bodies(read: Reader, *, pack: DefinitionId) -> JsonObject:
+    """Give the definitions of a pack that are in force, by the plural of their kind; nothing of a pack that is not loaded."""
+    known = await read.get(ContentPack, CONTENT_OWNER, pack)
+    return {} if known is None else await _kept(read, pack, known.number)
+
+
+@query(access="server")
+async def config(read: Reader, *, key: DefinitionId) -> ConfigValue:
+    """Give what holds for a key of the game's configuration.
+
+    Raises: CONFIG_NOT_FOUND.
+    """
+    return config_of(read, key)
+
+
+@query(access="server")
+async def configs(read: Reader, *, limit: PageLimit = 50, cursor: Cursor | None = None) -> Page[ConfigValue]:
+    """List the game's configuration, in the order of the keys."""
+    keys = read.definitions(ConfigDefinition).keys() | read.definitions(GameConfig).keys()
+    return page_of({key: config_of(read, key) for key in keys}, limit, cursor)
+
+
+async def _kept(read: Reader, pack: str, number: int) -> dict[str, Any]:
+    row = await read.get(PackVersion, CONTENT_OWNER, pack, number)
+    if row is None:
+        raise PackVersionNotFound(pack=pack, number=number)
+    return row.definitions
+
+
+async def number_of(read: Reader, content: str, pack: str, digest: str) -> int | None:
+    """Give the number under which a pack of this digest is kept already."""
+    found: int | None = await read.scalar(SAME, content=content, pack=pack, digest=digest)
+    return found
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+    """Tell what differs between the definitions of two packs, each by the plural of their kind."""
+    mine, theirs = _by_name(before), _by_name(after)
+    found = []
+    for kind, id in sorted(mine.keys() | theirs.keys()):
+        one, other = mine.get((kind, id)), theirs.get((kind, id))
+        if one is None or other is None:
+            found.append(Difference(kind, id, "added" if one is None else "removed"))
+        elif fields := [Altered(*difference) for difference in altered(one, other)]:
+            found.append(Difference(kind, id, "changed", fields))
+    return found
+
+
+def _by_name(definitions: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    found: dict[tuple[str, str], Any] = {}
+    for plural, entries in definitions.items():
+        known = kind_of_plural(plural)
+        found |= {(known.kind if known is not None else plural, entry["id"]): entry for entry in entries}
+    return found
+
+
 @query(access="server")
 async def kinds(read: Reader) -> list[KnownKind]:
     """List the kinds of definitions that may be loaded, with the fields of each."""
@@ -132,11 +252,20 @@ def _shown(row: Definition) -> StoredDefinition:
 
 @query(access="public")
 async def item_definitions(read: Reader, *, limit: PageLimit = 50, cursor: Cursor | None = None) -> Page[ItemDefinition]:
-    """List what is defined of items, in the order of their ids."""
-    (after,) = read_cursor(cursor, str) or ("",)
-    rows = await read.rows(Definition, OF_KIND, content=CONTENT_OWNER, of_kind=ITEM, after=after, limit=limit + 1)
-    items = [one for row in rows[:limit] if isinstance(one := read_back(row.kind, row.body), ItemDefinition)]
-    return Page(items, write_cursor([rows[limit - 1].id]) if len(rows) > limit else None)
+    """List what is defined of items, in the order of their ids; what is noteable is followed by its note."""
+    after, shown = read_cursor(cursor, str, int) or ("", 0)
+    rows = await read.rows(Definition, OF_KIND, content=CONTENT_OWNER, after=after, of_kind=ITEM, limit=limit + 1)
+    found: list[ItemDefinition] = []
+    for row in rows:
+        one = read_back(row.kind, row.body)
+        both = [one, *one.derived()] if isinstance(one, ItemDefinition) else []
+        # A page may end between an item and its note.
+        for at in range(min(shown, len(both)), len(both)):
+            if len(found) == limit:
+                return Page(found, write_cursor([after, at]))
+            found.append(both[at])
+        after, shown = row.id, 0
+    return Page(found, write_cursor([after, 0]) if len(rows) > limit else None)
 
 
 def page_of(definitions: Mapping[str, D], limit: int, cursor: str | None) -> Page[D]:
@@ -158,8 +287,8 @@ class Shelf:
         self._read: dict[tuple[str, str], tuple[str, Defined | str]] = {}
         self._told: set[str] = set()
 
-    async def fill(self, read: Reader) -> Mapping[type, Mapping[str, Defined]]:
-        """Read all definitions in force, by type and id: what `ctx.definitions` gives."""
+    async def fill(self, read: Reader) -> Mapping[type, Mapping[str, Any]]:
+        """Read all definitions in force and what operators have set, by type and id: what `ctx.definitions` gives."""
         texts: dict[tuple[str, str], tuple[str, Defined | str]] = {}
         found: dict[type, dict[str, Defined]] = {one.type: {} for one in KINDS.values()}
         for row in await read.rows(StoredText, TEXTS, content=CONTENT_OWNER):
@@ -175,7 +304,7 @@ class Shelf:
         for of_kind in found.values():
             for one in [derived for known in of_kind.values() for derived in known.derived()]:
                 of_kind.setdefault(one.id, one)
-        return found
+        return {**found, GameConfig: {row.key: row for row in await read.all(GameConfig, CONTENT_OWNER)}}
 
     def _tell(self, row: StoredText, problem: str) -> None:
         """Log a definition that is left out: what players hold of it counts as unknown, and the game goes on."""

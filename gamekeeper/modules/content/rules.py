@@ -9,9 +9,9 @@ from gamekeeper.errors import InvalidArgument
 
 from .errors import DefinitionNeeded, DefinitionsInCircle, ReferenceUnknown
 from .flaws import examined
-from .kinds import KINDS, Declared, Defined, circle, kind_of_plural
-from .packs import Pack
-from .records import Definition
+from .kinds import KINDS, Declared, Defined, circle, folded, kind_of_plural
+from .packs import Pack, digest_of
+from .records import Definition, PackVersion
 
 Body = dict[str, Any]
 Named = tuple[str, str]
@@ -107,6 +107,24 @@ def refuse_unknown_references(new: Mapping[Named, Drafted], elsewhere: Collectio
         raise ReferenceUnknown(path=path, of_kind=kind, id=id, also=[path for path, _, _ in unknown[1 : 1 + MAX_ALSO]])
 
 
+def refuse_alike(new: Mapping[Named, Drafted], others: Mapping[Named, Definition]) -> None:
+    """Let no two definitions of a kind be alike where that kind says that they are not, be it over several packs.
+
+    Raises: INVALID_ARGUMENT.
+    """
+    known = {
+        (kind, field, folded(str(row.body.get(field, "")))): id
+        for (kind, id), row in others.items()
+        if kind in KINDS
+        for field in KINDS[kind].type.DISTINCT
+    }
+    for (kind, id), one in new.items():
+        for field in type(one.definition).DISTINCT:
+            other = known.setdefault((kind, field, folded(str(getattr(one.definition, field)))), id)
+            if other != id:
+                raise InvalidArgument(path=one.path + pointer(field), problem=f"{kind} {other} has the same")
+
+
 def refuse_circles(new: Mapping[Named, Drafted], others: Mapping[Named, Definition]) -> None:
     """Let no definitions need each other in a circle, be it over several packs.
 
@@ -150,3 +168,49 @@ def difference(old: Mapping[Named, Body], new: Mapping[Named, Body]) -> tuple[li
     come = [one for one in new if one not in old]
     changed = [one for one in new if one in old and old[one] != new[one]]
     return come, changed, [one for one in old if one not in new]
+
+
+def by_plural(new: Mapping[Named, Drafted]) -> dict[str, list[Body]]:
+    """Give definitions as a pack holds them: as plain data, by the plural of their kind."""
+    found: dict[str, list[Body]] = {}
+    for (kind, _), one in sorted(new.items(), key=lambda item: item[0]):
+        found.setdefault(KINDS[kind].plural, []).append(one.body)
+    return found
+
+
+def digest_as_kept(pack: Pack, new: Mapping[Named, Drafted]) -> str:
+    """Give the digest of what is kept of a pack; what it says itself may be another's."""
+    definitions = {plural: tuple(entries) for plural, entries in by_plural(new).items()}
+    return digest_of(Pack(pack.id, pack.version, pack.title, definitions))
+
+
+def as_pack(stored: PackVersion) -> Pack:
+    """Give a kept version as the pack that was loaded."""
+    definitions = {plural: tuple(entries) for plural, entries in stored.definitions.items()}
+    return Pack(stored.pack_id, stored.version, stored.title, definitions, stored.digest)
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Tell whether two values are the same JSON; Python takes 1, 1.0 and true for equal.
+
+    >>> same_json({"a": 1}, {"a": True}), same_json([1, {"a": 2}], [1, {"a": 2}])
+    (False, True)
+    """
+    return msgspec.json.encode(one, order="sorted") == msgspec.json.encode(other, order="sorted")
+
+
+def altered(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Give where two values of JSON differ: the path, and what stands there in each; None where nothing does.
+
+    >>> list(altered({"price": 3, "tags": ["a", "b"]}, {"price": 4, "tags": ["a"]}))
+    [('price', 3, 4), ('tags.1', 'b', None)]
+    """
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for name in sorted(before.keys() | after.keys()):
+            yield from altered(before.get(name), after.get(name), f"{path}.{name}" if path else str(name))
+    elif isinstance(before, list) and isinstance(after, list):
+        for place in range(max(len(before), len(after))):
+            one, other = (some[place] if place < len(some) else None for some in (before, after))
+            yield from altered(one, other, f"{path}.{place}" if path else str(place))
+    elif not same_json(before, after):
+        yield path, before, after
