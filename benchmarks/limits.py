@@ -162,6 +162,21 @@ class Transfer(SqliteLimit):
         execute("COMMIT")
 
 
+class InsertEvent(SqliteLimit):
+    """W5: one raw insert into the ledger, one commit."""
+
+    workload = "W5"
+
+    def once(self) -> None:
+        """Insert an event that nothing was reckoned for."""
+        values = (random.choice(self.ids), f"{random.getrandbits(96):x}", "0" * 64)
+        self.connection.execute(
+            "INSERT INTO xp_events (character_id, event_source, source_id, base_xp, final_xp, total_xp_before, total_xp_after,"
+            " level_before, level_after, event_hash) VALUES (?, 'QUEST_COMPLETION', ?, 100, 126, 0, 126, 1, 1, ?)",
+            values,
+        )
+
+
 class OneCommit(SqliteLimit):
     """W10: the least that a durable change costs."""
 
@@ -173,7 +188,7 @@ class OneCommit(SqliteLimit):
 
 
 SQLITE_LIMITS: dict[tuple[str, Store], type[Candidate]] = {
-    (limit.workload, "sqlite"): limit for limit in (LoadOne, SaveOne, SaveAll, Transfer, OneCommit)
+    (limit.workload, "sqlite"): limit for limit in (LoadOne, SaveOne, SaveAll, Transfer, InsertEvent, OneCommit)
 }
 
 

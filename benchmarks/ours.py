@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import gamekeeper
 from gamekeeper.keep import Keep
 from gamekeeper.modules import content, items
+from gamekeeper.modules.xp.queries import ledgers_differ
 
 from . import sheet, world
 from .measure import WARM_UP_SECONDS, Refusal, drive
@@ -161,6 +162,25 @@ class Trade(_Ours):
             raise BenchmarkFailed(f"{total} units where {world.HOT * world.STACKS * world.QUANTITY} were made")
 
 
+class AwardXp(_Ours):
+    """W5: the real award, looked up by source and id, with its steps, the ledger's chain, the board's counts and the journal."""
+
+    workload = "W5"
+
+    async def operation(self) -> object:
+        """Award one character experience."""
+        source_id = f"{random.getrandbits(96):x}"
+        call = sheet.award_xp(character=any_character(), source="QUEST_COMPLETION", source_id=source_id, base=random.randrange(10, 500))
+        return await self.keep.do(call)
+
+    async def close(self) -> None:
+        """Check that every ledger is sound and adds up."""
+        problems = await ledgers_differ(self.keep.reader.patient())
+        await super().close()
+        if problems:
+            raise BenchmarkFailed(f"{len(problems)} ledgers are wrong, the first: {problems[0].message}")
+
+
 class TradeAlone(Trade):
     """W10: the same with one caller."""
 
@@ -193,5 +213,12 @@ def any_save(character: str) -> Any:
     )
 
 
-OURS: dict[str, type[Candidate]] = {"W1": LoadCharacter, "W2": SaveCharacter, "W3": SaveThousand, "W4": Trade, "W10": TradeAlone}
+OURS: dict[str, type[Candidate]] = {
+    "W1": LoadCharacter,
+    "W2": SaveCharacter,
+    "W3": SaveThousand,
+    "W4": Trade,
+    "W5": AwardXp,
+    "W10": TradeAlone,
+}
 """Workload -> our contestant, for both stores; the URL given to `setup` tells which one it is."""

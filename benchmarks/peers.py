@@ -14,12 +14,19 @@ from .stages import Stage, sqlite_path
 FOLDER = Path(__file__).parent / "peers"
 
 VARIANTS: dict[Store, dict[str, tuple[str, ...]]] = {
-    "postgresql": {"W1": ("plain", "prepared"), "W2": ("plain", "prepared"), "W3": ("loop", "batch"), "W4": ("plain",)},
+    "postgresql": {
+        "W1": ("plain", "prepared"),
+        "W2": ("plain", "prepared"),
+        "W3": ("loop", "batch"),
+        "W4": ("plain",),
+        "W5": ("plain",),
+    },
     "sqlite": {
         "W1": ("plain", "prepared"),
         "W2": ("plain", "prepared"),
         "W3": ("loop", "batch", "prepared loop"),
         "W4": ("plain", "prepared"),
+        "W5": ("plain",),
     },
 }
 """On PostgreSQL a Drizzle transaction has its own connection, for which nothing can be prepared beforehand."""

@@ -8,7 +8,7 @@ from gamekeeper.kernel.commands import command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import Amount, Coordinate, EpochMs, JsonObject, Key, OwnedBy, Record
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import items
+from gamekeeper.modules import items, xp
 
 SheetId = Annotated[Id, OwnedBy("character")]
 NewSheetId = Annotated[Id, OwnedBy("character", creates=True)]
@@ -132,3 +132,14 @@ def save_sheet(  # the fields that the peers save
         character, x, y, z, room_id, health, mana, stamina, coins, level, total_xp, prayer_points, active_prayers, quest_points, ctx.now
     )
     ctx.put(row)
+
+
+@command(touches=xp.TOUCHES, prepare=xp.with_award, prepares_again=xp.PREPARES_AGAIN, module="bench")
+def award_xp(ctx: Context, *, character: SheetId, source: xp.Source, source_id: xp.SourceId, base: xp.Xp) -> xp.Awarded:
+    """Award experience with two bonuses, once for each source and id."""
+    if ctx.found is not None:
+        return xp.paid_before(ctx.found, source, source_id, base)
+    return xp.record(ctx, character, source, source_id, base, BONUSES)
+
+
+BONUSES = (xp.Modifier("STREAK_BONUS", 11_500, reason="14 days"), xp.Modifier("WEEKEND_BONUS", 11_000, reason="Saturday"))

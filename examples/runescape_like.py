@@ -8,6 +8,7 @@ all that it does or nothing: no fish without its experience, no kill without its
 """
 
 import asyncio
+import inspect
 import sys
 import tempfile
 from pathlib import Path
@@ -58,6 +59,13 @@ class NoSuchWork(GameError):
     work: str
 
 
+class Peaceful(GameError):
+    """Nobody fights them here."""
+
+    code = "PEACEFUL"
+    npc: str
+
+
 class Defeated(GameError):
     """The other one was still standing at the end."""
 
@@ -103,10 +111,12 @@ def work(ctx: Context, *, character: characters.CharacterId, work: Word) -> skil
 def fight(ctx: Context, *, character: characters.CharacterId, npc: content.DefinitionId) -> Won:
     """Fight an NPC to the end; the kill, its loot and the experience come together.
 
-    Raises: CHARACTER_NOT_FOUND, NPC_NOT_FOUND, DEFEATED, INVENTORY_FULL.
+    Raises: CHARACTER_NOT_FOUND, NPC_NOT_FOUND, PEACEFUL, DEFEATED, INVENTORY_FULL.
     """
     characters.alive(ctx, character)
     foe = npcs.known_npc(ctx.definitions(npcs.NpcDefinition), npc)
+    if not foe.health:
+        raise Peaceful(npc=npc)
     mine, worn = skills.levels(ctx, character), bonuses(ctx, character)
     attack, defense = mine["attack"] + worn.get("attack", 0), mine["defense"] + worn.get("defense", 0)
     strength, health, left = mine["strength"] + worn.get("strength", 0), mine["constitution"], foe.health
@@ -152,13 +162,25 @@ class Player(Struct):
         """Do what a line asks for; a refusal is an answer too."""
         verb, *words = line.split() or ["?"]
         if verb not in VERBS:
-            return f"You can: {', '.join(VERBS)}."
+            return self.help()
         try:
             return str(await getattr(self, verb)(*words))
         except (TypeError, ValueError):
-            return f"{verb} wants other words."
+            return f"Say: {usage(verb)}."
         except GameError as error:
             return f"{error.message} ({error.code})"
+
+    def help(self) -> str:
+        """Tell what can be said, and about what."""
+        known = self.keep.reader.definitions
+        names = {
+            "Works": WORKS,
+            "Stores": known(stores.StoreDefinition),
+            "Foes": [id for id, one in known(npcs.NpcDefinition).items() if one.health],
+            "Quests": known(quests.QuestDefinition),
+        }
+        about = [f"{title}: {', '.join(sorted(those))}." for title, those in names.items()]
+        return "\n".join([f"You can say: {'; '.join(map(usage, VERBS))}; quit.", *about])
 
     async def work(self, name: str, times: str = "1") -> str:
         gained: skills.Gained | None = None
@@ -211,8 +233,8 @@ class Player(Struct):
     async def deposit(self) -> str:
         return f"{(await self.keep.do(banks.deposit_inventory(character=self.id))).quantity} things into the bank."
 
-    async def withdraw(self, item: str, quantity: str = "1", how: str = "") -> str:
-        got = await self.keep.do(banks.withdraw(character=self.id, item=item, quantity=int(quantity), as_note=how == "noted"))
+    async def withdraw(self, item: str, quantity: str = "1", noted: str = "") -> str:
+        got = await self.keep.do(banks.withdraw(character=self.id, item=item, quantity=int(quantity), as_note=noted == "noted"))
         return f"{got.quantity} {item} out of the bank."
 
     async def start(self, quest: str) -> str:
@@ -233,6 +255,12 @@ class Player(Struct):
             f"{row.quantity} {row.item}" for row in await self.keep.ask(items.inventory(holder=self.id)) if row.container in CARRIED
         )
         return f"Combat {sheet.combat_level}, {trained}. You have {held}."
+
+
+def usage(verb: str) -> str:
+    """Give a verb with its words; those in brackets may be left out."""
+    words = list(inspect.signature(getattr(Player, verb)).parameters.values())[1:]
+    return " ".join([verb, *(one.name.upper() if one.default is one.empty else f"[{one.name.upper()}]" for one in words)])
 
 
 SCRIPT: Final = {
@@ -274,11 +302,20 @@ async def play(url: str) -> list[str]:
     return told
 
 
+def typed() -> str:
+    """Give a line that is typed; `quit` at the end of the input."""
+    try:
+        return input("> ")
+    except EOFError:
+        return "quit"
+
+
 async def by_hand(name: str) -> None:
-    """Play until the input ends."""
+    """Play until somebody quits, or the input ends."""
     async with gamekeeper.open("sqlite:///runescape_like.db", create=True) as keep:
         player = await enter(keep, name)
-        while (line := await asyncio.to_thread(input, "> ")) != "quit":
+        print(player.help())
+        while (line := await asyncio.to_thread(typed)) != "quit":
             print(await player.say(line))
 
 

@@ -124,6 +124,38 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """how long a gravestone stands before what is in it falls to the ground"""
     death_keeps: Annotated[int, Meta(ge=0, le=28)] = 3
     """how many of its most valuable things a character keeps that dies where it is safe"""
+    prayer_toggle_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
+    """how long a character waits between two beginnings or ends of prayers"""
+    prayer_toggles_per_second: Annotated[int, Meta(ge=0, le=1_000)] = 5
+    """how many prayers a character may begin or end in a second; 0 sets no limit"""
+    xp_curve: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}(?!\n)$")] = "solo"
+    """the curve of characters' levels, which follow from all their experience; `solo` is there without a pack"""
+    run_jobs: bool = True
+    """whether a server runs jobs beside serving; `gamekeeper jobs work` always does"""
+    job_poll_seconds: Seconds = 5.0
+    """how often a process looks whether a job is due"""
+    job_history_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    """how long it is remembered how jobs went"""
+    chat_days: Annotated[int, Meta(ge=1, le=3_650)] | None = None
+    """how long what was said is kept; for ever when unset"""
+    answer_days: Annotated[int, Meta(ge=1, le=3_650)] = 30
+    """how long an answer is kept under its idempotency key; a retry that comes later is only told that it was done"""
+    key_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    """how long idempotency keys themselves are kept; for ever when unset, for a retry that comes later is done once more"""
+    day_grace_minutes: Annotated[int, Meta(ge=0, le=720)] = 15
+    """how long after local midnight a day is still open, for what comes late"""
+    streak_core_quests: Annotated[int, Meta(ge=1, le=64)] = 3
+    """how many core quests carry a streak on; all of them where there are fewer"""
+    debuff_missed_quests: Annotated[int, Meta(ge=1, le=64)] = 2
+    """how many missed core quests of a day bring a debuff"""
+    debuff_hours: Annotated[int, Meta(ge=1, le=720)] = 24
+    """how long a debuff lasts; it is not renewed while it does"""
+    grace_token_days: Annotated[int, Meta(ge=1, le=366)] = 7
+    """days of a streak that bring a grace token"""
+    grace_tokens_most: Annotated[int, Meta(ge=0, le=100)] = 3
+    """how many grace tokens a character may have"""
+    grace_hours: Annotated[int, Meta(ge=1, le=168)] = 24
+    """how long after it broke a streak can be mended with a grace token"""
     host: str = "127.0.0.1"
     """the address that the server listens on"""
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8420

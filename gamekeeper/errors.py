@@ -108,6 +108,14 @@ class NameTaken(GameError):
     name: str
 
 
+class RateLimited(GameError):
+    """The same was done too short a while ago, or too often."""
+
+    code = "RATE_LIMITED"
+    kind = Kind.TOO_OFTEN
+    retry_after_seconds: float
+
+
 class VersionConflict(GameError):
     """The owner has changed since the version that the caller expected."""
 

@@ -36,15 +36,16 @@ C = TypeVar("C")
 
 BUILT_IN = (
     "content",
+    "predicates",
+    "narrative",
     "npcs",
+    "days",
     "users",
     "sessions",
     "accounts",
-    "moderation",
     "worlds",
     "characters",
     "chat",
-    "guests",
     "xp",
     "skills",
     "items",
@@ -52,9 +53,19 @@ BUILT_IN = (
     "banks",
     "stores",
     "trades",
+    "moderation",
+    "guests",
     "combat",
     "essences",
     "quests",
+    "metrics",
+    "titles",
+    "seasons",
+    "progress",
+    "dailies",
+    "dungeons",
+    "bosses",
+    "evening",
     "sheets",
     "people",
 )
@@ -65,6 +76,8 @@ MAX_REASON = 1_000
 MAX_CALLS = 100
 PREPARE_TRIES = 3
 """How often a command is prepared that lost a race, if it says that it wants to be."""
+CAREFUL_SECONDS = 10.0
+"""How long the next ones of its name are prepared as if they had lost it too: each that is refused only by its write costs its batch."""
 
 
 class How(TypedDict, total=False):
@@ -98,8 +111,11 @@ class Keep:
         self.engine = Engine(store, runner, clock, limits, on_content=self.load_content)
         self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
         self._shared = _shared_rows(settings, clock)
-        self.reader = StoreReader(store, runner, clock, shown, recall=Recall(runner, self._shared))
+        self.recall = Recall(runner, self._shared)
+        self.reader = StoreReader(store, runner, clock, shown, recall=self.recall)
         self._shelf: Any = None
+        self._careful: dict[str, float] = {}
+        """until when the steps of commands are told that one of them had to be prepared again"""
 
     @property
     def stats(self) -> Stats:
@@ -178,7 +194,8 @@ class Keep:
             try:
                 return await self._tell(calls, key, actor, reason, expect_version, standing)
             except again:
-                continue
+                losers = [call.command.name for call in calls if call.command.prepares_again]
+                self._careful.update(dict.fromkeys(losers, self.clock.monotonic() + CAREFUL_SECONDS))
         return await self._tell(calls, key, actor, reason, expect_version, standing)
 
     async def _tell(
@@ -220,7 +237,8 @@ class Keep:
         return Told(await future, replayed=submission.replayed)
 
     async def _prepare(self, calls: Sequence[Call[Any]], actor: str) -> list[Prepared]:
-        reader = self.reader.acting(actor)
+        now = self.clock.monotonic()
+        reader = self.reader.acting(actor, again=any(self._careful.get(call.command.name, now) > now for call in calls))
         found: list[Prepared] = []
         for call in calls:
             step = call.command.prepare
@@ -362,7 +380,7 @@ def make_store(settings: Settings) -> Store:
 
 
 def import_modules(names: Sequence[str] = ()) -> None:
-    """Import the kernel's queries and checks, the built-in modules and a game's own, so that their records and commands are known.
+    """Import the kernel's queries and checks, the built-in modules, the jobs, and a game's own modules, so that all of theirs is known.
 
     Raises: INVALID_ARGUMENT for a game's module that is not there.
     """
@@ -370,6 +388,7 @@ def import_modules(names: Sequence[str] = ()) -> None:
         importlib.import_module(f"gamekeeper.kernel.{name}")
     for name in BUILT_IN:
         importlib.import_module(f"gamekeeper.modules.{name}")
+    importlib.import_module("gamekeeper.jobs")
     for name in names:
         try:
             importlib.import_module(name)

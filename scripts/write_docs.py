@@ -52,15 +52,20 @@ ACCESS = {
 def modules_page() -> str:
     """Give what docs/modules.md says of each module."""
     import_modules()
-    names = [*BUILT_IN, history.timeline.module]
+    names = [*BUILT_IN, "jobs", history.timeline.module]
     parts = ["\n".join(f"- [{name}](#{name}): {_promise(name)}" for name in names)]
     for name in names:
         parts += _module(name)
     return "\n\n".join(parts) + "\n"
 
 
+def _package(module: str) -> Any:
+    """Give a module's package; the kernel's queries have none."""
+    return sys.modules.get(f"gamekeeper.modules.{module}") or sys.modules.get(f"gamekeeper.{module}")
+
+
 def _promise(module: str) -> str:
-    package = sys.modules.get(f"gamekeeper.modules.{module}")
+    package = _package(module)
     text = "what may be asked of the kernel's journal" if package is None else first_line(package)
     return text.partition(": ")[2] or text
 
@@ -73,9 +78,10 @@ def first_line(documented: Any) -> str:
 def _module(name: str) -> Iterator[str]:
     commands = [one for one in ours(COMMANDS.values()) if one.module == name]
     queries = [one for one in ours(QUERIES.values()) if one.module == name]
-    records = [one for one in ours(RECORDS.values()) if one.__module__.startswith(f"gamekeeper.modules.{name}.")]
+    folders = (f"gamekeeper.modules.{name}.", f"gamekeeper.{name}.")
+    records = [one for one in ours(RECORDS.values()) if one.__module__.startswith(folders)]
     yield f"## {name}"
-    package = sys.modules.get(f"gamekeeper.modules.{name}")
+    package = _package(name)
     yield "What may be asked of the kernel's journal." if package is None else first_line(package)
     kinds = [one for one in content.KINDS.values() if one.type.__module__.startswith(f"gamekeeper.modules.{name}.")]
     if kinds:

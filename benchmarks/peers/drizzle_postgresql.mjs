@@ -2,9 +2,9 @@
 import pg from 'pg';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { bigint, boolean, integer, jsonb, pgTable, primaryKey, real, text, timestamp } from 'drizzle-orm/pg-core';
-import { eq, inArray, relations, sql } from 'drizzle-orm';
+import { desc, eq, inArray, relations, sql } from 'drizzle-orm';
 import { Refused, command, driveTasks } from './clock.mjs';
-import { anyCharacter, anyTrade, dirty, savedFields, stacksOf } from './world.mjs';
+import { anyAward, anyCharacter, anyTrade, awarded, dirty, savedFields, stacksOf } from './world.mjs';
 
 const big = (name) => bigint(name, { mode: 'number' });
 const serial = () => big('id').generatedByDefaultAsIdentity().primaryKey();
@@ -40,6 +40,16 @@ const abilities = pgTable('character_abilities', {
 const tradeAudit = pgTable('trade_audit', {
   id: serial(), createdAt: moment('created_at'), fromInventoryId: big('from_inventory_id').notNull(), toInventoryId: big('to_inventory_id').notNull(),
   itemId: text('item_id').notNull(), quantity: integer('quantity').notNull(),
+});
+const xpEvents = pgTable('xp_events', {
+  id: serial(), characterId: text('character_id').notNull(), eventSource: text('event_source').notNull(), sourceId: text('source_id').notNull(),
+  baseXp: integer('base_xp').notNull(), finalXp: integer('final_xp').notNull(), totalXpBefore: big('total_xp_before').notNull(),
+  totalXpAfter: big('total_xp_after').notNull(), levelBefore: integer('level_before').notNull(), levelAfter: integer('level_after').notNull(),
+  eventHash: text('event_hash').notNull(), createdAt: moment('created_at'),
+});
+const xpModifiers = pgTable('xp_modifiers', {
+  id: serial(), xpEventId: big('xp_event_id').notNull(), order: integer('order').notNull(), type: text('type').notNull(),
+  multiplier: real('multiplier').notNull(), reason: text('reason').notNull(), xpBefore: integer('xp_before').notNull(), xpAfter: integer('xp_after').notNull(),
 });
 const of = (table) => ({ fields: [table.characterId], references: [characters.id] });
 const schema = {
@@ -97,9 +107,23 @@ const trade = () => {
   });
 };
 
+const award = () => {
+  const wish = anyAward();
+  return db.transaction(async (tx) => {
+    const [who] = await tx.select({ totalXp: characters.totalXp, level: characters.level }).from(characters)
+      .where(eq(characters.id, wish.characterId)).for('update');
+    const [last] = await tx.select({ eventHash: xpEvents.eventHash }).from(xpEvents)
+      .where(eq(xpEvents.characterId, wish.characterId)).orderBy(desc(xpEvents.id)).limit(1);
+    const { event, modifiers } = awarded(wish, who, last);
+    const [made] = await tx.insert(xpEvents).values(event).returning({ id: xpEvents.id });
+    await tx.insert(xpModifiers).values(modifiers.map((row) => ({ ...row, xpEventId: made.id })));
+    await tx.update(characters).set({ totalXp: event.totalXpAfter, level: event.levelAfter }).where(eq(characters.id, wish.characterId));
+  });
+};
+
 const operations = {
   'W1 plain': () => load, 'W1 prepared': loadPrepared, 'W2 plain': () => save, 'W2 prepared': savePrepared,
-  'W3 loop': () => saveAllInLoop, 'W3 batch': () => saveAllInBatch, 'W4 plain': () => trade,
+  'W3 loop': () => saveAllInLoop, 'W3 batch': () => saveAllInBatch, 'W4 plain': () => trade, 'W5 plain': () => award,
 };
 await driveTasks(`Drizzle ${command.variant}`, operations[`${command.workload} ${command.variant}`]());
 await pool.end();

@@ -2,9 +2,9 @@
 import Database from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import { integer, primaryKey, real, sqliteTable, text } from 'drizzle-orm/sqlite-core';
-import { eq, inArray, relations, sql } from 'drizzle-orm';
+import { desc, eq, inArray, relations, sql } from 'drizzle-orm';
 import { Refused, command, driveLoop } from './clock.mjs';
-import { anyCharacter, anyTrade, dirty, savedFields, stacksOf } from './world.mjs';
+import { anyAward, anyCharacter, anyTrade, awarded, dirty, savedFields, stacksOf } from './world.mjs';
 
 const flag = (name) => integer(name, { mode: 'boolean' }).notNull();
 const json = (name) => text(name, { mode: 'json' });
@@ -41,6 +41,17 @@ const abilities = sqliteTable('character_abilities', {
 const tradeAudit = sqliteTable('trade_audit', {
   id: integer('id').primaryKey(), createdAt: integer('created_at').notNull().default(sql`(unixepoch())`), fromInventoryId: integer('from_inventory_id').notNull(),
   toInventoryId: integer('to_inventory_id').notNull(), itemId: text('item_id').notNull(), quantity: integer('quantity').notNull(),
+});
+const xpEvents = sqliteTable('xp_events', {
+  id: integer('id').primaryKey(), characterId: text('character_id').notNull(), eventSource: text('event_source').notNull(),
+  sourceId: text('source_id').notNull(), baseXp: integer('base_xp').notNull(), finalXp: integer('final_xp').notNull(),
+  totalXpBefore: integer('total_xp_before').notNull(), totalXpAfter: integer('total_xp_after').notNull(),
+  levelBefore: integer('level_before').notNull(), levelAfter: integer('level_after').notNull(), eventHash: text('event_hash').notNull(),
+  createdAt: integer('created_at').notNull().default(sql`(unixepoch())`),
+});
+const xpModifiers = sqliteTable('xp_modifiers', {
+  id: integer('id').primaryKey(), xpEventId: integer('xp_event_id').notNull(), order: integer('order').notNull(), type: text('type').notNull(),
+  multiplier: real('multiplier').notNull(), reason: text('reason').notNull(), xpBefore: integer('xp_before').notNull(), xpAfter: integer('xp_after').notNull(),
 });
 const of = (table) => ({ fields: [table.characterId], references: [characters.id] });
 const schema = {
@@ -126,10 +137,23 @@ const tradePrepared = () => {
   };
 };
 
+const award = () => {
+  const wish = anyAward();
+  db.transaction((tx) => {
+    const who = tx.select({ totalXp: characters.totalXp, level: characters.level }).from(characters).where(eq(characters.id, wish.characterId)).get();
+    const last = tx.select({ eventHash: xpEvents.eventHash }).from(xpEvents)
+      .where(eq(xpEvents.characterId, wish.characterId)).orderBy(desc(xpEvents.id)).limit(1).get();
+    const { event, modifiers } = awarded(wish, who, last);
+    const made = tx.insert(xpEvents).values(event).returning({ id: xpEvents.id }).get();
+    tx.insert(xpModifiers).values(modifiers.map((row) => ({ ...row, xpEventId: made.id }))).run();
+    tx.update(characters).set({ totalXp: event.totalXpAfter, level: event.levelAfter }).where(eq(characters.id, wish.characterId)).run();
+  }, { behavior: 'immediate' });
+};
+
 const operations = {
   'W1 plain': () => load, 'W1 prepared': loadPrepared, 'W2 plain': () => save, 'W2 prepared': savePrepared,
   'W3 loop': () => saveAllInLoop, 'W3 batch': () => saveAllInBatch, 'W3 prepared loop': saveAllPrepared,
-  'W4 plain': () => trade, 'W4 prepared': tradePrepared,
+  'W4 plain': () => trade, 'W4 prepared': tradePrepared, 'W5 plain': () => award,
 };
 driveLoop(`Drizzle ${command.variant}`, operations[`${command.workload} ${command.variant}`]());
 file.close();

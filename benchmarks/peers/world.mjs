@@ -36,3 +36,27 @@ export function stacksOf(rows, { left, right, gives, takes }) {
   if (!stacks.leftGives || !stacks.rightGets || !stacks.rightGives || !stacks.leftGets) return null;
   return stacks.leftGives.quantity < 1 || stacks.rightGives.quantity < 1 ? null : stacks;
 }
+
+const BONUSES = [{ type: 'STREAK_BONUS', multiplier: 1.15, reason: '14 days' }, { type: 'WEEKEND_BONUS', multiplier: 1.1, reason: 'Saturday' }];
+
+/** An award: whose it is, for what, and its base. */
+export const anyAward = () => ({ characterId: anyCharacter(), sourceId: crypto.randomBytes(12).toString('hex'), baseXp: 10 + below(490) });
+
+/** What an award leads to, as the fitness game reckons it: the event after the last one, and a row for each bonus. */
+export function awarded({ characterId, sourceId, baseXp }, { totalXp, level }, last) {
+  let xp = baseXp;
+  const modifiers = BONUSES.map((bonus, index) => {
+    const before = xp;
+    xp = Math.floor(before * bonus.multiplier);
+    return { ...bonus, order: index + 1, xpBefore: before, xpAfter: xp };
+  });
+  const total = totalXp + xp;
+  let reached = 1;
+  while (Math.floor((115 * (reached + 1) ** 2) / 2) + 25 * (reached + 1) <= total) reached++;
+  const content = [characterId, baseXp, xp, last?.eventHash ?? 'genesis', new Date().toISOString()].join(':');
+  const event = {
+    characterId, sourceId, eventSource: 'QUEST_COMPLETION', baseXp, finalXp: xp, totalXpBefore: totalXp, totalXpAfter: total,
+    levelBefore: level, levelAfter: reached, eventHash: crypto.createHash('sha256').update(content).digest('hex'),
+  };
+  return { event, modifiers };
+}

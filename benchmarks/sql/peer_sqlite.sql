@@ -31,3 +31,15 @@ CREATE TABLE trade_audit (
   id INTEGER PRIMARY KEY, created_at INTEGER NOT NULL DEFAULT (unixepoch()), from_inventory_id INTEGER NOT NULL, to_inventory_id INTEGER NOT NULL,
   item_id TEXT NOT NULL, quantity INTEGER NOT NULL
 );
+
+-- The ledger of experience as the fitness game's ORM declares it, with the modifiers of each award.
+CREATE TABLE xp_events (
+  id INTEGER PRIMARY KEY, character_id TEXT NOT NULL REFERENCES characters (id), event_source TEXT NOT NULL, source_id TEXT NOT NULL,
+  base_xp INTEGER NOT NULL, final_xp INTEGER NOT NULL, total_xp_before INTEGER NOT NULL, total_xp_after INTEGER NOT NULL,
+  level_before INTEGER NOT NULL, level_after INTEGER NOT NULL, event_hash TEXT NOT NULL, created_at INTEGER NOT NULL DEFAULT (unixepoch()),
+  UNIQUE (character_id, event_source, source_id)
+);
+CREATE TABLE xp_modifiers (
+  id INTEGER PRIMARY KEY, xp_event_id INTEGER NOT NULL REFERENCES xp_events (id), "order" INTEGER NOT NULL, type TEXT NOT NULL,
+  multiplier REAL NOT NULL, reason TEXT NOT NULL, xp_before INTEGER NOT NULL, xp_after INTEGER NOT NULL
+);

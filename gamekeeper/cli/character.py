@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gamekeeper.modules.items import Minted
 
 Who = Annotated[str, Parameter(help="The name of the character, or its id; a deleted one has only its id.")]
-Realm = Annotated[str | None, Parameter(name="--in", help="The id of the world in which the name is borne, if it is not the first one.")]
+Realm = Annotated[str | None, Parameter(name="--in", help="The id of the world in which the name is borne, if it is borne in several.")]
 Reason = Annotated[str, Parameter(help="Why: it stands in the journal.")]
 Place = Literal["inventory", "pouch", "bank:0"]
 SOURCE = "operator"
@@ -29,7 +29,7 @@ SOURCE = "operator"
 def show(who: Who, /, *, in_: Realm = None, world: World = NO_WORDS) -> None:
     """Show a character with all that it has and has done: skills, equipment, bank, quests, essences, prayers, deaths.
 
-    Raises: CHARACTER_NOT_FOUND, STORE_UNAVAILABLE.
+    Raises: CHARACTER_NOT_FOUND, NAME_IN_SEVERAL_WORLDS, STORE_UNAVAILABLE.
     """
     from .sheet import read_sheet, written
 
@@ -74,7 +74,7 @@ def rename(
 ) -> None:
     """Give a character another name; the old one is free again.
 
-    Raises: CHARACTER_NOT_FOUND, NAME_INVALID, NAME_TAKEN, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+    Raises: CHARACTER_NOT_FOUND, NAME_IN_SEVERAL_WORLDS, NAME_INVALID, NAME_TAKEN, INVALID_ARGUMENT, STORE_UNAVAILABLE.
     """
     row, done = in_keep(world.settings(), lambda keep: _rename(keep, who, in_, name, reason))
     if world.json:
@@ -94,7 +94,7 @@ def delete(
 ) -> None:
     """Delete a character: its name stays taken, its slot is free, and what it had stays where it is.
 
-    Raises: CHARACTER_NOT_FOUND, CHARACTER_CHANGED_HANDS, NOT_CONFIRMED, STORE_UNAVAILABLE.
+    Raises: CHARACTER_NOT_FOUND, NAME_IN_SEVERAL_WORLDS, CHARACTER_CHANGED_HANDS, NOT_CONFIRMED, STORE_UNAVAILABLE.
     """
     settings = world.settings()
     row = in_keep(settings, lambda keep: character_row(keep, who, in_))
@@ -105,6 +105,27 @@ def delete(
         answer("character-delete", {"character_id": row.character_id, "name": row.name})
     else:
         print(f"{plain(row.name)} is deleted; `gamekeeper character show {row.character_id}` still shows it.")
+
+
+def restore(
+    id: Annotated[str, Parameter(help="The id of the deleted character: its name no longer leads to it.")],
+    /,
+    *,
+    reason: Reason,
+    world: World = NO_WORDS,
+) -> None:
+    """Bring back a character that was deleted less than 90 days ago, with its name and all that it had.
+
+    Raises: CHARACTER_NOT_FOUND, CHARACTER_NOT_DELETED, RESTORE_TOO_LATE, CHARACTER_CHANGED_HANDS, NAME_TAKEN, CHARACTER_SLOTS_FULL,
+    USER_NOT_FOUND, STORE_UNAVAILABLE.
+    """
+    from gamekeeper.modules import characters
+
+    done = in_keep(world.settings(), lambda keep: keep.do(characters.restore(character=id), actor=ACTOR, reason=reason))
+    if world.json:
+        answer("character-restore", {"character_id": done.character_id, "name": done.name})
+    else:
+        print(f"{plain(done.name)} is back.")
 
 
 def give(
@@ -121,7 +142,8 @@ def give(
 ) -> None:
     """Give new items to a character, out of `mint:operator`.
 
-    Raises: CHARACTER_NOT_FOUND, UNKNOWN_ITEM, INVENTORY_FULL, STACK_OVERFLOW, KEY_REUSED, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+    Raises: CHARACTER_NOT_FOUND, NAME_IN_SEVERAL_WORLDS, UNKNOWN_ITEM, INVENTORY_FULL, STACK_OVERFLOW, KEY_REUSED, INVALID_ARGUMENT,
+    STORE_UNAVAILABLE.
     """
     from gamekeeper.modules import items
 

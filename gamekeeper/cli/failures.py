@@ -96,6 +96,15 @@ class NoSuchPiece(GameError):
     item_uid: str
 
 
+class NameInSeveralWorlds(GameError):
+    """Characters of this name live in several worlds."""
+
+    code = "NAME_IN_SEVERAL_WORLDS"
+    kind = Kind.INVALID
+    name: str
+    worlds: str
+
+
 class FileRefused(GameError):
     """The file cannot be used."""
 
@@ -139,7 +148,8 @@ _HINTS: Final[Mapping[str, str]] = {
     "NO_SECRET": "Put secret_key into gamekeeper.toml and start the server again, or take the link that it prints when it starts.",
     "PASSWORD_MISSING": "Give it with --password-file FILE, or as GAMEKEEPER_PASSWORD in the environment.",
     "INVALID_PACK": "Mend the faults above; a pack is taken whole or not at all.",
-    "DEFINITION_TAKEN": "Rename it in this pack, or take it out of the other one.",
+    "DEFINITION_TAKEN": "Rename it in this pack, take it out of the other one, or load this one into a world without it: "
+    "`gamekeeper dev --empty` in an empty folder makes one.",
     "REFERENCE_UNKNOWN": "Load the pack that defines it first, or correct what the path names.",
     "DEFINITION_NEEDED": "Leave it in this pack, or take out of the other one what names it.",
     "NO_BENCHMARKS": "They are in the repository: clone it and run `make bench`.",
@@ -152,7 +162,8 @@ _HINTS: Final[Mapping[str, str]] = {
     "DELETION_NOT_DUE": "The user asks for it first (users.request_deletion; --by-letter for one who asked outside of the game). "
     "--early does not wait for the 30 days after that.",
     "API_KEY_NOT_FOUND": "`gamekeeper key list` shows the keys with their ids.",
-    "CHARACTER_NOT_FOUND": "`gamekeeper character list` shows who is there; --in names another world, and a deleted one has only its id.",
+    "CHARACTER_NOT_FOUND": "`gamekeeper character list` shows who is there; a deleted one has only its id.",
+    "NAME_IN_SEVERAL_WORLDS": "Say with --in which world is meant, or give the character's id.",
     "UNKNOWN_ITEM": "`gamekeeper content list` shows what is defined; items go by their ids.",
     "INVENTORY_FULL": "Give it with --container bank:0, or less of it.",
     "NO_SUCH_PIECE": "`gamekeeper item find ITEM` lists the unique pieces of an item with their ids.",

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from gamekeeper.config import Settings
 
+from .failures import NameInSeveralWorlds
+
 if TYPE_CHECKING:
     from gamekeeper.keep import Keep
     from gamekeeper.modules.characters import Character
 
 T = TypeVar("T")
+PAGE: Final = 200
 ACTOR: Final = "operator:cli"
 """Who acts, as the journal says it."""
 
@@ -48,18 +51,35 @@ async def user_id(keep: "Keep", name: str | None) -> str:
 
 
 async def character_row(keep: "Keep", who: str, world: str | None = None) -> "Character":
-    """Give the character of an id, also a deleted one, or of a name in a world.
+    """Give the character of an id, also a deleted one, or of a name: in a world, or in the only one where it is borne.
 
-    Raises: CHARACTER_NOT_FOUND, INVALID_ARGUMENT.
+    Raises: CHARACTER_NOT_FOUND, NAME_IN_SEVERAL_WORLDS, INVALID_ARGUMENT.
     """
-    from gamekeeper.modules import characters, worlds
+    from gamekeeper.modules import characters
 
     row = await keep.reader.get(characters.Character, who)
-    if row is None:
-        row = await keep.ask(characters.find(name=who, world_id=world or worlds.DEFAULT))
-    if row is None:
+    if row is not None:
+        return row
+    realms = [world] if world is not None else await _realms(keep)
+    rows = [row for realm in realms if (row := await keep.ask(characters.find(name=who, world_id=realm))) is not None]
+    if not rows:
         raise characters.CharacterNotFound(id=who)
-    return row
+    if len(rows) > 1:
+        raise NameInSeveralWorlds(name=who, worlds=", ".join(row.world_id for row in rows))
+    return rows[0]
+
+
+async def _realms(keep: "Keep") -> list[str]:
+    """Give the ids of all worlds; the first one, in which characters are by default, need not have been made."""
+    from gamekeeper.modules import worlds
+
+    found, cursor = {worlds.DEFAULT: None}, None
+    while True:
+        page = await keep.ask(worlds.list_worlds(limit=PAGE, cursor=cursor))
+        found |= dict.fromkeys(one.world_id for one in page.items)
+        cursor = page.next_cursor
+        if cursor is None:
+            return list(found)
 
 
 def plain(text: str) -> str:

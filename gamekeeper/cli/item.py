@@ -58,14 +58,16 @@ def trace(
     who: Annotated[str, Parameter(help="The name of a character, or the id of any holder.")],
     /,
     *,
-    in_: Annotated[str | None, Parameter(name="--in", help="The id of the world in which the name is borne.")] = None,
+    in_: Annotated[
+        str | None, Parameter(name="--in", help="The id of the world in which the name is borne, if it is borne in several.")
+    ] = None,
     limit: Annotated[int, Parameter(help="How many movements at most, 1 to 200.")] = 50,
     after: Annotated[str | None, Parameter(help="Where the page before ended, as it said.")] = None,
     world: World = NO_WORDS,
 ) -> None:
     """List what went to and from a holder, the newest first.
 
-    Raises: CHARACTER_NOT_FOUND, INVALID_ARGUMENT, STORE_UNAVAILABLE.
+    Raises: CHARACTER_NOT_FOUND, NAME_IN_SEVERAL_WORLDS, INVALID_ARGUMENT, STORE_UNAVAILABLE.
     """
     found = in_keep(world.settings(), lambda keep: _trace(keep, who, in_, limit, after))
     if world.json:
@@ -146,4 +148,4 @@ async def _with_names(keep: "Keep", found: Found, owners: Iterable[str]) -> Foun
 
     labels = await queries.labels(keep, owners)
     built: Found = msgspec.to_builtins(found)
-    return built | {"names": {id: one.name for id, one in labels.items() if one.name is not None}}
+    return built | {"names": {id: one.name or one.kind for id, one in labels.items()}}

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from gamekeeper.kernel.ids import new_id
-from gamekeeper.modules.content import ItemDefinition, Pack, pack_of
+from gamekeeper.modules.content import NOTE, ItemDefinition, Pack, pack_of
 
 from .api import Api, Pace, Problem, Tally
 from .bots import Bot, Game, Thing
@@ -108,8 +108,8 @@ async def _things(api: Api, plan: Plan) -> dict[str, Thing]:
     while True:
         page = await api.ask("content.item_definitions", limit=PAGE, cursor=cursor)
         for one in page["items"]:
-            # What there is one of is not found by everybody.
-            if not one["unique"] and (wanted is None or one["id"] in wanted):
+            # What there is one of is not found by everybody, and notes come from banks.
+            if not one["unique"] and one["kind"] != NOTE and (wanted is None or one["id"] in wanted):
                 things[one["id"]] = Thing(one["id"], one["stackable"], one["tradeable"], one["equip_slot"] is not None)
         cursor = page["next_cursor"]
         if cursor is None:

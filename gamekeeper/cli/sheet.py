@@ -60,7 +60,7 @@ class WholeSheet(Struct, frozen=True):
 async def read_sheet(keep: "Keep", who: str, realm: str | None) -> WholeSheet:
     """Read a character, also one that is deleted.
 
-    Raises: CHARACTER_NOT_FOUND, INVALID_ARGUMENT.
+    Raises: CHARACTER_NOT_FOUND, NAME_IN_SEVERAL_WORLDS, INVALID_ARGUMENT.
     """
     read = keep.reader
     id = (await character_row(keep, who, realm)).character_id
@@ -158,7 +158,8 @@ def _stack(one: items.HeldItem) -> str:
 def _bank(bank: banks.Bank) -> Iterator[str]:
     for tab in bank.tabs:
         if tab.stacks or tab.tab:
-            yield f"tab {tab.tab}: {len(tab.stacks):,} stacks, {sum(one.quantity for one in tab.stacks):,} things"
+            stacks, things = len(tab.stacks), sum(one.quantity for one in tab.stacks)
+            yield f"tab {tab.tab}: {stacks:,} stack{'s' * (stacks != 1)}, {things:,} thing{'s' * (things != 1)}"
     yield f"{bank.free_slots:,} slots are free, {bank.placeholder_count:,} are kept for what will come back"
 
 

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from gamekeeper.jobs import stats_of
 from gamekeeper.keep import Keep
 
 from .rates import Rates
@@ -50,6 +51,8 @@ class Metrics(Collector):
         yield from self._of_requests()
         yield from self._of_rates()
         yield from self._of_engine()
+        yield from self._of_recall()
+        yield from self._of_jobs()
 
     def _of_requests(self) -> Iterator[Metric]:
         requests = CounterMetricFamily("gamekeeper_http_requests", "Requests answered.", labels=("operation", "result"))
@@ -84,3 +87,25 @@ class Metrics(Collector):
         yield GaugeMetricFamily("gamekeeper_cache_rows", "Rows in the owner cache.", value=cache.rows)
         yield CounterMetricFamily("gamekeeper_cache_hits", "Owners found in the cache.", value=cache.hits)
         yield CounterMetricFamily("gamekeeper_cache_misses", "Owners not found in the cache.", value=cache.misses)
+
+    def _of_recall(self) -> Iterator[Metric]:
+        said = (
+            "Tables that reads of owners looked for in memory and, of characters, in Redis; refused is what was there and not to be used."
+        )
+        tables = CounterMetricFamily("gamekeeper_recall_tables", said, labels=("level", "result"))
+        for level, stats in self._keep.recall.stats.items():
+            for result, count in (("hit", stats.hits), ("miss", stats.misses), ("refused", stats.refused)):
+                tables.add_metric([level, result], count)
+        yield tables
+
+    def _of_jobs(self) -> Iterator[Metric]:
+        stats = stats_of(self._keep)
+        runs = CounterMetricFamily("gamekeeper_job_runs", "Runs of jobs that ended in this process.", labels=("job", "result"))
+        for labels, count in sorted(stats.runs.items()):
+            runs.add_metric(labels, count)
+        yield runs
+        seconds = CounterMetricFamily("gamekeeper_job_seconds", "How long runs of jobs took.", labels=("job",))
+        for name, spent in sorted(stats.seconds.items()):
+            seconds.add_metric([name], spent)
+        yield seconds
+        yield GaugeMetricFamily("gamekeeper_jobs_running", "Jobs under way in this process.", value=len(stats.running))

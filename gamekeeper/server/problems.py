@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from gamekeeper.errors import GameError, Kind
+from gamekeeper.errors import GameError, Kind, VersionConflict
 from gamekeeper.kernel.gate import InvalidJson
 
 Headers = list[tuple[bytes, bytes]]
@@ -260,8 +260,8 @@ def _members(error: GameError, status: int, request_id: str) -> dict[str, Any]:
         return members
     if isinstance(error.facts.get("path"), str):
         members["errors"] = [{"pointer": error.facts["path"], "message": _message(error)}]
-    if isinstance(error.facts.get("current"), int):
-        members["current_version"] = error.facts["current"]
+    if isinstance(error, VersionConflict):
+        members["current_version"] = error.current
     members.update(_shown(error))
     return members
 

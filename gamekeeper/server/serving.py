@@ -1,18 +1,21 @@
 """Serving a keep: uvicorn with explicit limits, and an end without loss."""
 
+import asyncio
 import contextlib
 import ipaddress
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gamekeeper.config import Settings
 from gamekeeper.errors import InvalidArgument, StoreUnavailable
+from gamekeeper.jobs import run_jobs
 from gamekeeper.keep import Keep, open_keep
+from gamekeeper.kernel.store.base import CONTENT_OWNER
 
 from .app import make_app
 from .connections import connection_class
@@ -21,6 +24,8 @@ from .rates import Rates
 
 Studio = Callable[[Keep], ASGIApp]
 """Makes the application at `/studio`, once the keep is open."""
+CONTENT_SECONDS: Final = 1.0
+"""How often a server looks whether another process has loaded content."""
 Started = Callable[[Keep, str], None]
 """Is told the keep and the address, once requests are taken."""
 
@@ -49,18 +54,36 @@ class _Opening:
         await receive()
         stage = "startup"
         try:
-            async with open_keep(self._settings, create=self._create) as keep, contextlib.aclosing(Rates(keep)) as rates:
+            async with (
+                open_keep(self._settings, create=self._create) as keep,
+                contextlib.aclosing(Rates(keep)) as rates,
+                run_jobs(keep) if self._settings.run_jobs else contextlib.nullcontext(),
+            ):
                 self.keep = keep
                 studio = None if self._studio is None else self._studio(keep)
                 self._app = make_app(keep, studio=studio, limits=self._limits, rates=rates)
-                await send({"type": "lifespan.startup.complete"})
-                stage = "shutdown"
-                await receive()
+                following = asyncio.create_task(follow_content(keep))
+                try:
+                    await send({"type": "lifespan.startup.complete"})
+                    stage = "shutdown"
+                    await receive()
+                finally:
+                    following.cancel()
         except Exception as error:  # noqa: BLE001 - whoever called `run` gets it
             self.error = error
             await send({"type": f"lifespan.{stage}.failed", "message": ""})
         else:
             await send({"type": "lifespan.shutdown.complete"})
+
+
+async def follow_content(keep: Keep) -> None:
+    """Take up what other processes load, also while nothing is written here: a write would tell, and a server may only be asked."""
+    while True:
+        await asyncio.sleep(CONTENT_SECONDS)
+        # When the database is away, whoever asks for something is told so.
+        with contextlib.suppress(StoreUnavailable):
+            if (await keep.version(CONTENT_OWNER) or 0) != keep.runner.content_version:
+                await keep.load_content()
 
 
 class Server(uvicorn.Server):

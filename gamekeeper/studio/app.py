@@ -19,7 +19,23 @@ from . import assets, problems
 from .asking import STATUS
 from .guard import Guard, log_in, log_out, visit
 from .rendering import notice_page, say
-from .rooms import characters, chat, economy, home, items, journal, moderation, sessions, trades, users
+from .rooms import (
+    characters,
+    chat,
+    configs,
+    deaths,
+    economy,
+    home,
+    items,
+    jobs,
+    journal,
+    moderation,
+    packs,
+    seasons,
+    sessions,
+    trades,
+    users,
+)
 from .sessions import Sessions
 
 
@@ -39,6 +55,7 @@ def make_studio(keep: Keep, *, secret: str | None = None, hosts: Iterable[str] =
             Route("/static/{name:path}", assets.serve),
             *home.ROUTES,
             *characters.ROUTES,
+            *deaths.ROUTES,
             *users.ROUTES,
             *sessions.ROUTES,
             *moderation.ROUTES,
@@ -46,7 +63,11 @@ def make_studio(keep: Keep, *, secret: str | None = None, hosts: Iterable[str] =
             *trades.ROUTES,
             *economy.ROUTES,
             *journal.ROUTES,
+            *jobs.ROUTES,
             *items.ROUTES,
+            *packs.ROUTES,
+            *configs.ROUTES,
+            *seasons.ROUTES,
         ],
         middleware=[Middleware(Guard, sessions=opened, clock=keep.clock, hosts=names, refuse=notice_page)],
         exception_handlers={GameError: _refused, HTTPException: _http},

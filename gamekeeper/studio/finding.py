@@ -12,6 +12,8 @@ from .asking import is_id
 
 LONGEST_NAME = 96
 """Longer texts are nobody's name."""
+SAME_BEGINNING = 200
+"""Names that begin with what was typed, among which one that is it is looked for."""
 
 
 class Meant(Struct, frozen=True):
@@ -44,6 +46,18 @@ async def character_meant(keep: Keep, text: str, world: str) -> Meant:
         return Meant(text, text)
     found = await keep.ask(characters.find(name=text, world_id=world))
     return Meant(text, None if found is None else found.character_id)
+
+
+async def character_anywhere(keep: Keep, text: str) -> Meant:
+    """The character whose id or name this is, in whatever world; of a name that several bear, the one that came last."""
+    if not text or len(text) > LONGEST_NAME:
+        return Meant(text, None)
+    if await _is_kind(keep, text, "character"):
+        return Meant(text, text)
+    key = users.lookup_key(text)
+    found = await queries.newest_characters(keep.reader, prefix=text, limit=SAME_BEGINNING)
+    same = [one.character_id for one in found.items if one.name_key == key and one.tombstoned_at is None]
+    return Meant(text, same[0] if same else None)
 
 
 async def _is_kind(keep: Keep, text: str, kind: str) -> bool:

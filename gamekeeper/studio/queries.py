@@ -6,25 +6,33 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, case, cast, func, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, case, cast, func, literal_column, or_, select, tuple_
 
 from gamekeeper.errors import StoreUnavailable
+from gamekeeper.jobs import JobState
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.queries import Page, Reader, read_cursor, write_cursor
 from gamekeeper.kernel.store.base import LoadRequest, RootRow, TryAgain, Unreachable
 from gamekeeper.kernel.store.schema import table
-from gamekeeper.modules import characters, items, users, worlds
+from gamekeeper.modules import characters, combat, items, seasons, users, worlds, xp
+
+from .asking import DAY_MS
+from .charts import Day
 
 HOLDERS_SHOWN: Final = 20
 PIECES_SHOWN: Final = 100
 MAX_DAYS: Final = 4_000
-"""Days of an item's flows that are read at the most."""
-DAY_MS: Final = 86_400_000
+"""Days of a chart that are read at the most."""
+LAST_ID: Final = "z" * 64
+"""Sorts behind every id."""
 
 people = table(characters.Character)
 accounts = table(users.User)
 holdings = table(items.Holding)
 movements = table(items.ItemMovement)
+deaths = table(combat.PlayerDeath)
+awards = table(xp.XpEvent)
+season_states = table(seasons.SeasonState)
 
 LIMIT = bindparam("limit", type_=BigInteger)
 BEFORE = bindparam("before", type_=Text)
@@ -55,6 +63,15 @@ HOLDERS = (
     .limit(LIMIT)
 )
 
+_standing = deaths.c.status == bindparam("status", type_=Text)
+_later = tuple_(deaths.c.expires_at, deaths.c.death_id) > tuple_(
+    bindparam("after", type_=BigInteger), bindparam("after_death", type_=Text), types=(BigInteger, Text)
+)
+STANDING = select(deaths).where(_standing, _later).order_by(deaths.c.expires_at, deaths.c.death_id).limit(LIMIT)
+GRAVE = select(deaths).where(deaths.c.gravestone_id == bindparam("gravestone", type_=Text))
+SEASON = select(season_states).where(season_states.c.season == bindparam("season", type_=Text))
+NEWEST_DEATHS = select(deaths).where(deaths.c.death_id < BEFORE).order_by(deaths.c.death_id.desc()).limit(LIMIT)
+
 # An account outside of the world has no container.
 _day = (movements.c.at - movements.c.at % bindparam("day", type_=BigInteger)).label("day")
 DAYS = (
@@ -69,20 +86,25 @@ DAYS = (
     .limit(LIMIT)
 )
 
+_on = (awards.c.created_at - awards.c.created_at % bindparam("day", type_=BigInteger)).label("day")
+XP_DAYS = (
+    select(
+        _on,
+        cast(func.sum(case((awards.c.final_xp > 0, awards.c.final_xp), else_=0)), BigInteger),
+        cast(func.sum(case((awards.c.final_xp < 0, -awards.c.final_xp), else_=0)), BigInteger),
+    )
+    .where(awards.c.character_id == bindparam("character", type_=Text))
+    .group_by(_on)
+    .order_by(_on)
+    .limit(LIMIT)
+)
+
 
 class Holder(Struct, frozen=True):
     """Somebody who has an item, and how much of it."""
 
     holder_id: str
     held: int
-
-
-class Day(Struct, frozen=True):
-    """How much of an item came into the world and left it on one day (UTC)."""
-
-    day: int
-    minted: int
-    burned: int
 
 
 async def newest_characters(read: Reader, *, prefix: str, limit: int, cursor: str | None = None) -> Page[characters.Character]:
@@ -101,6 +123,31 @@ async def newest_characters(read: Reader, *, prefix: str, limit: int, cursor: st
 async def newest_users(read: Reader, *, limit: int) -> list[users.User]:
     """List the newest users."""
     return await read.rows(users.User, NEWEST_USERS, limit=limit)
+
+
+async def standing_gravestones(read: Reader, *, limit: int, cursor: str | None = None) -> Page[combat.PlayerDeath]:
+    """List the deaths of all worlds whose gravestones stand, the one that falls next first."""
+    after, death = read_cursor(cursor, int, str) or (-1, "")
+    rows = await read.rows(combat.PlayerDeath, STANDING, status="open", after=after, after_death=death, limit=limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(rows[:limit], None if last is None else write_cursor([last.expires_at, last.death_id]))
+
+
+async def death_of(read: Reader, *, gravestone: str) -> combat.PlayerDeath | None:
+    """Give the death for which a gravestone stands or stood."""
+    return await read.one(combat.PlayerDeath, GRAVE, gravestone=gravestone)
+
+
+async def newest_deaths(read: Reader, *, limit: int, cursor: str | None = None) -> Page[combat.PlayerDeath]:
+    """List the deaths of all worlds, the newest first."""
+    (before,) = read_cursor(cursor, str) or (LAST_ID,)
+    rows = await read.rows(combat.PlayerDeath, NEWEST_DEATHS, before=before, limit=limit + 1)
+    return Page(rows[:limit], write_cursor([rows[limit - 1].death_id]) if len(rows) > limit else None)
+
+
+async def season_state(read: Reader, *, season: str) -> seasons.SeasonState | None:
+    """Give a season as it is stored, once it was announced or started."""
+    return await read.one(seasons.SeasonState, SEASON, season=season)
 
 
 async def piece(read: Reader, *, uid: str) -> items.Holding | None:
@@ -123,6 +170,11 @@ async def days(read: Reader, *, item: str) -> list[Day]:
     return await read.rows(Day, DAYS, item=item, day=DAY_MS, limit=MAX_DAYS)
 
 
+async def xp_days(read: Reader, *, character: str) -> list[Day]:
+    """Give what a character earned and lost day by day, from the first; reads its whole ledger."""
+    return await read.rows(Day, XP_DAYS, character=character, day=DAY_MS, limit=MAX_DAYS)
+
+
 class Label(Struct, frozen=True):
     """What an owner is called, and the room that shows it."""
 
@@ -141,7 +193,7 @@ async def labels(keep: Keep, ids: Iterable[str]) -> dict[str, Label]:
     if not wanted:
         return {}
     keys: Any = [(id,) for id in wanted]
-    request = LoadRequest(owners=wanted, keyed={characters.Character: keys, users.User: keys, worlds.World: keys})
+    request = LoadRequest(owners=wanted, keyed={characters.Character: keys, users.User: keys, worlds.World: keys, JobState: keys})
     try:
         found = await keep.store.load(request)
     except (Unreachable, TryAgain) as error:
@@ -149,6 +201,7 @@ async def labels(keep: Keep, ids: Iterable[str]) -> dict[str, Label]:
     names = {row.character_id: row.name for row in found.keyed[characters.Character]}
     names |= {row.user_id: row.username for row in found.keyed[users.User]}
     names |= {row.world_id: row.name for row in found.keyed[worlds.World]}
+    names |= {row.job_id: row.name for row in found.keyed[JobState]}
     return {id: _label(root, names.get(id)) for id, root in found.roots.items()}
 
 

@@ -107,6 +107,34 @@ def points(hundredths: int) -> str:
     return f"{whole:,}" + (f".{rest:02d}".rstrip("0") if rest else "")
 
 
+def times(basis_points: int) -> str:
+    """A multiplier in basis points as people say it.
+
+    >>> [ascii(times(one)) for one in (11500, 9000, 30000)]
+    ["'\\\\xd7 1.15'", "'\\\\xd7 0.9'", "'\\\\xd7 3'"]
+    """
+    whole, rest = divmod(basis_points, 10_000)
+    return f"\u00d7 {whole:,}" + (f".{rest:04d}".rstrip("0") if rest else "")
+
+
+def signed(value: int) -> str:
+    """A change of a number, with its sign.
+
+    >>> signed(1200), ascii(signed(-5)), signed(0)
+    ('+1,200', "'\\\\u22125'", '0')
+    """
+    return f"{value:+,}".replace("-", "\u2212") if value else "0"
+
+
+def pretty(value: Any) -> str:
+    """A value as JSON in several lines, for people who read or write it.
+
+    >>> pretty({"a": [1]})
+    '{\\n  "a": [\\n    1\\n  ]\\n}'
+    """
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
 def time(at: int | None) -> Markup:
     """A time: UTC here, and local once the page's script has read it."""
     if at is None:

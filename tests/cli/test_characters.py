@@ -77,6 +77,24 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     return out
 
 
+def test_a_name_is_found_in_whatever_world_it_is_borne(world: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def settle() -> None:
+        async with gamekeeper.open(world, secret_key=SECRET) as keep:
+            await keep.do(worlds.create_world(world="fen", name="The Fen"))
+            await keep.do(characters.create(character="wren", name="Wren", world_id="fen"))
+            await keep.do(characters.create(character="tam-of-the-fen", name="Tam", world_id="fen"))
+
+    asyncio.run(settle())
+    assert said(capsys, "character", "show", "wren")["character"]["world_id"] == "fen"
+    assert said(capsys, "item", "trace", "WREN")["holder_id"] == "wren"
+    assert run(["character", "delete", "Tam", "--reason", "which one?", "--yes"]) == Exit.USAGE
+    assert (
+        "NAME_IN_SEVERAL_WORLDS: Characters of this name live in several worlds. (name: Tam; worlds: world, fen)" in capsys.readouterr().err
+    )
+    assert said(capsys, "character", "show", "Tam", "--in", "fen")["character"]["character_id"] == "tam-of-the-fen"
+    assert run(["character", "show", "Nell Marsh", "--in", "fen"]) == Exit.REFUSED
+
+
 def test_a_character_is_shown_whole_and_put_right_with_a_reason(
     world: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -92,7 +110,7 @@ def test_a_character_is_shown_whole_and_put_right_with_a_reason(
         "Nell Marsh  nell",
         "woodcutting        5",
         "90 Coins (coins)",
-        "tab 0: 1 stacks, 3 things",
+        "tab 0: 1 stack, 3 things",
         "Cinder Lash",
         "oaken_hide since",
     ):
@@ -118,6 +136,11 @@ def test_a_character_is_shown_whole_and_put_right_with_a_reason(
     assert "deleted 20" in told(capsys, "character", "show", "tam")
     assert run(["character", "show", "tam reed"]) == Exit.REFUSED
     assert "CHARACTER_NOT_FOUND" in capsys.readouterr().err
+    assert said(capsys, "character", "restore", "tam", "--reason", "a mistake")["name"] == "Tam Reed"
+    assert run(["character", "restore", "tam", "--reason", "twice"]) == Exit.REFUSED
+    assert "CHARACTER_NOT_DELETED" in capsys.readouterr().err
+    assert said(capsys, "character", "show", "tam reed")["carried"][0]["quantity"] == 40
+    said(capsys, "character", "delete", "tam", "--reason", "asked again", "--yes")
     for words, code in (
         (["give", "tam", "coins", "1", "--reason", "gone"], Exit.REFUSED),
         (["give", "nell", "coins", "1"], Exit.USAGE),
@@ -133,9 +156,11 @@ def test_a_character_is_shown_whole_and_put_right_with_a_reason(
     async def why() -> list[tuple[str, str, str | None]]:
         async with gamekeeper.open(world, secret_key=SECRET) as keep:
             entries = (await keep.ask(history.timeline(owner="tam"))).items
-            return [(one.command, one.actor, one.reason) for one in entries[:3]]
+            return [(one.command, one.actor, one.reason) for one in entries[:5]]
 
     assert asyncio.run(why()) == [
+        ("characters.delete", "operator:cli", "asked again"),
+        ("characters.restore", "operator:cli", "a mistake"),
         ("characters.delete", "operator:cli", "asked for it"),
         ("characters.rename", "operator:cli", "asked by mail"),
         ("items.grant", "operator:cli", "lost in the flood"),

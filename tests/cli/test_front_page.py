@@ -13,7 +13,18 @@ from gamekeeper.cli import VERBS, run
 from gamekeeper.cli.failures import Exit
 from gamekeeper.errors import NameTaken, StoreUnavailable
 
-HEAVY = ("cyclopts", "rich", "sqlalchemy", "starlette", "uvicorn", "httpx2", "asyncpg", "gamekeeper.kernel.records", "gamekeeper.keep")
+HEAVY = (
+    "msgspec",
+    "cyclopts",
+    "rich",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+    "httpx2",
+    "asyncpg",
+    "gamekeeper.kernel.records",
+    "gamekeeper.keep",
+)
 
 
 @pytest.fixture(autouse=True)

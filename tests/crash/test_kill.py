@@ -1,4 +1,7 @@
-"""Kill -9: a writer dies at random moments, and the server under it; what was acknowledged stays, and nothing is done twice."""
+"""Kill -9: a writer dies at random moments, and the server under it; what was acknowledged stays, and nothing is done twice.
+
+Writers trade; or they die, bank and do quests, and then nothing is half done either.
+"""
 
 import asyncio
 import os
@@ -6,7 +9,7 @@ import random
 import selectors
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +21,10 @@ import pytest
 import gamekeeper
 from gamekeeper import GameError
 from gamekeeper.errors import StoreUnavailable
+from gamekeeper.modules import banks as banks_module
+from gamekeeper.modules import combat, quests
 from tests.crash import bank as banks
+from tests.crash import deeds
 from tests.crash.raw import file_of, raw
 from tests.forks import Forked
 from tests.servers import TemporaryPostgres
@@ -116,9 +122,9 @@ def live_and_die(url: str, bank: banks.Bank, story: Story, seed: str, dice: rand
             story.hear(line)
 
 
-def finish(url: str, bank: banks.Bank, story: Story) -> None:
+def finish(url: str, bank: banks.Bank, story: Story, *words: str) -> None:
     """A last life without new commands, in which everything is answered."""
-    with writer(url, bank, "", *sorted(story.under_way)) as pipe:
+    with writer(url, bank, *words, "", *sorted(story.under_way)) as pipe:
         for line in pipe.lines(30):
             story.hear(line)
     assert story.under_way == set()
@@ -144,6 +150,47 @@ async def faults(url: str, bank: banks.Bank, story: Story) -> list[str]:
         wrong += [f"integrity_check: {row[0]}" for row in file.execute("PRAGMA integrity_check") if row[0] != "ok"]
         file.close()
     return wrong
+
+
+@pytest.mark.timeout(300)
+async def test_a_killed_writer_leaves_no_death_withdrawal_or_quest_half_done(database_url: str, pytestconfig: pytest.Config) -> None:
+    kills, story, dice = pytestconfig.getoption("kills_deeds"), Story(), random.Random(9)
+    async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True) as keep:
+        bank = await deeds.found_deeds(keep)
+    left: Counter[str] = Counter()
+
+    for life in range(kills):
+        words = ("--deeds", "--die-after", str(dice.randint(1, 60))) if life % 2 else ("--deeds",)
+        live_and_die(database_url, bank, story, f"deeds{life}", dice, *words)
+        left.update(deeds.named(bank, key) for key in story.under_way)
+    finish(database_url, bank, story, "--deeds")
+
+    done = Counter(deeds.named(bank, key) for key in story.done)
+    print(f"{kills} kills, acknowledged {dict(done)}, left without an answer and retried {dict(left)}")
+    async with gamekeeper.open(database_url, allow_unsafe_postgres=True) as keep:
+        assert await deeds.half_done(keep, bank) == []
+        supply = await deeds.supply_now(keep, bank)
+    assert await faults(database_url, supply, story) == []
+    assert left.total() >= kills
+    assert all(done[name] for name in ("combat.die", "banks.withdraw", "quests.complete"))
+
+
+async def test_what_is_half_done_is_found(database_url: str) -> None:
+    async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True) as keep:
+        bank = await deeds.found_deeds(keep)
+        who = bank.people[0]
+        await keep.do(
+            *(combat.die(character=who, keeps=0), banks_module.withdraw(character=who, slot=1, placeholder=True)),
+            *(quests.start(character=who, quest="chore"), quests.advance(character=who, quest="chore", stage="sweep")),
+            quests.complete(character=who, quest="chore"),
+        )
+        assert await deeds.half_done(keep, bank) == []
+    async with raw(database_url) as database:
+        for table in ("death_locks", "bank_placeholders", "character_skills"):
+            await database.rows(f"DELETE FROM {table} WHERE character_id = ?", who)
+    async with gamekeeper.open(database_url, allow_unsafe_postgres=True) as keep:
+        found = await deeds.half_done(keep, bank)
+    assert [fault.split(": ")[1].split(" ")[:2] for fault in found] == [["the", "open"], ["the", "bank"], ["completed", "1"]]
 
 
 @pytest.mark.timeout(900)

@@ -2,7 +2,8 @@
 
 It reads the bank (people, world) as JSON from stdin, does the commands of the keys that its predecessor left without an
 answer, then new ones. A line `> KEY` says that a command is under way, `< KEY ANSWER` that it was answered. What a key does
-follows from the key alone. `--die-after N` kills it by its own hand after the Nth commit, before that is said.
+follows from the key alone. `--die-after N` kills it by its own hand after the Nth commit, before that is said;
+`--deeds` lets it die, bank and do quests instead of trading.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import gamekeeper
 from gamekeeper import GameError
 from gamekeeper.keep import Keep
 from tests.crash import bank as banks
+from tests.crash import deeds
 
 TASKS = 8
 
@@ -31,18 +33,19 @@ def say(text: str) -> None:
 class Writer:
     """What one process does until it dies."""
 
-    def __init__(self, keep: Keep, bank: banks.Bank, seed: str, die_after: int, fresh_keys: bool) -> None:
+    def __init__(self, keep: Keep, bank: banks.Bank, options: argparse.Namespace) -> None:
         self.keep = keep
         self.bank = bank
-        self.seed = seed
-        self.die_after = die_after
-        self.fresh_keys = fresh_keys
+        self.seed: str = options.seed
+        self.die_after: int = options.die_after
+        self.fresh_keys: bool = options.fresh_keys
+        self.next_of = deeds.deed if options.deeds else banks.deal
         self.done = 0
 
     async def once(self, key: str, sent_as: str) -> None:
         """Do what a key stands for, and say so."""
         say(f"> {key}")
-        call = banks.deal(self.bank, random.Random(key))
+        call = self.next_of(self.bank, random.Random(key))
         try:
             answer: Any = await self.keep.do(call, key=sent_as, reason=key)
         except GameError as error:
@@ -77,10 +80,11 @@ async def main() -> None:
     parser.add_argument("retry", nargs="*")
     parser.add_argument("--die-after", type=int, default=0)
     parser.add_argument("--fresh-keys", action="store_true")
+    parser.add_argument("--deeds", action="store_true")
     options = parser.parse_args()
     bank = msgspec.json.decode(sys.stdin.buffer.read(), type=banks.Bank)
     async with gamekeeper.open(options.url, allow_unsafe_postgres=True) as keep:
-        await Writer(keep, bank, options.seed, options.die_after, options.fresh_keys).run(options.retry)
+        await Writer(keep, bank, options).run(options.retry)
 
 
 if __name__ == "__main__":

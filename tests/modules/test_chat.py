@@ -10,7 +10,7 @@ from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import select
 
 import gamekeeper
-from gamekeeper.errors import GameError, InvalidArgument, KeyReused, OwnerNotFound
+from gamekeeper.errors import GameError, InvalidArgument, KeyReused
 from gamekeeper.keep import Keep
 from gamekeeper.kernel import history
 from gamekeeper.kernel.clock import ManualClock
@@ -122,9 +122,6 @@ async def test_a_character_speaks_where_it_is(keep: Keep, ada: str, bob: str) ->
         await say(keep, ada, "Dark")
         assert await room(keep, ada) == ["Dark"]
     assert texts(await keep.ask(chat.room_history(world_id="other", room="cellar"))) == ["Dark"]
-    await keep.do(characters.move_to(character=ada, world_id="nowhere"))
-    with pytest.raises(OwnerNotFound):
-        await say(keep, ada, "Echo?")
 
 
 async def test_a_yell_is_heard_in_the_whole_world(keep: Keep, ada: str, bob: str) -> None:

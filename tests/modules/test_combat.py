@@ -1,19 +1,22 @@
 """Kills, deaths and gravestones: nothing is lost but by the rules, and nothing comes back twice."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
+from unittest.mock import AsyncMock
 
 import pytest
 
 import gamekeeper
-from gamekeeper.errors import GameError
+from gamekeeper.errors import GameError, StoreUnavailable
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.verify import verify
 from gamekeeper.modules import characters, combat, content, items, npcs, prayer, trades, worlds
 from gamekeeper.modules.combat import queries
+from tests.crash.faults import Fault, faulty
 from tests.modules.scene import adds_up, fill, lying, pack, people, stock, totals
 
 PACK: Final = pack(
@@ -314,10 +317,12 @@ async def test_another_takes_nothing_while_it_is_protected(keep: Keep, clock: Ma
     await at_peace(keep)
 
 
-async def test_gravestones_fall_after_a_quarter_of_an_hour(keep: Keep, clock: ManualClock) -> None:
+async def test_gravestones_fall_after_a_quarter_of_an_hour(keep: Keep, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     ada, bob, eve = await people(keep, "Ada", "Bob", "Eve")
     await bread(keep, ada, bob, eve)
-    await keep.do(characters.move_to(character=eve, world_id="nowhere"))
+    with monkeypatch.context() as patched:  # as an import may leave somebody: in a world that nobody has made
+        patched.setattr(worlds, "require_known", AsyncMock())
+        await keep.do(characters.move_to(character=eve, world_id="nowhere"))
     for who in (ada, eve):
         await keep.do(combat.die(character=who))
     assert await keep.do(combat.expire_gravestones()) == combat.Expired(0, 0, 0)
@@ -342,12 +347,18 @@ async def test_gravestones_fall_after_a_quarter_of_an_hour(keep: Keep, clock: Ma
     await at_peace(keep)
 
 
+async def mortal(keep: Keep, name: str) -> str:
+    """Somebody with a crown and ten loaves to lose."""
+    (one,) = await people(keep, name)
+    await give(keep, one, "crown", metadata={"gem": "ruby"})
+    await bread(keep, one)
+    return one
+
+
 async def test_seed_000_defect_18_a_death_is_whole_and_is_found_again_when_the_server_comes_back(database_url: str) -> None:
     async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True) as keep:
         await found(keep)
-        (ada,) = await people(keep, "Ada")
-        await give(keep, ada, "crown", metadata={"gem": "ruby"})
-        await bread(keep, ada)
+        ada = await mortal(keep, "Ada")
         died = await keep.do(combat.die(character=ada, keeps=0))
     async with gamekeeper.open(database_url, allow_unsafe_postgres=True) as keep:
         (standing,) = (await keep.ask(combat.gravestones(world_id="world"))).items
@@ -363,6 +374,33 @@ async def test_seed_000_defect_18_a_death_is_whole_and_is_found_again_when_the_s
         reasons = [one.reason for one in (await keep.ask(items.movements(holder=ada))).items]
         assert reasons.count("death") == reasons.count("recovered") == 2
         await at_peace(keep)
+
+
+@pytest.mark.parametrize("fault", ["lost_before", "lost_after"])
+async def test_seed_000_defect_18_a_death_is_whole_wherever_the_server_falls_during_it(database_url: str, fault: Fault) -> None:
+    whole, nth, fired, ends = {"bread": 10, "crown": 1}, 0, True, set()
+    async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True) as keep:
+        await found(keep)
+    while fired:
+        nth += 1
+        async with faulty(database_url, deadline_seconds=0.05, checkpoint_seconds=3600.0) as (falling, store):
+            ada = await mortal(falling, f"Ada {nth}")
+            falling.runner.cache.drop(ada)
+            store.fail(nth, fault, times=1_000_000)  # gone from here on, whatever is still to be done
+            with contextlib.suppress(StoreUnavailable):
+                await falling.do(combat.die(character=ada, keeps=0))
+            fired = store.fired
+            store.fail(0, fault, times=0)
+        async with gamekeeper.open(database_url, allow_unsafe_postgres=True) as again:
+            death = await again.ask(combat.open_death(character=ada))
+            ends.add(death is not None)
+            lost = {} if death is None else {row.item: row.quantity for row in death.inside}
+            held = {row.item: row.quantity for row in await again.ask(items.inventory(holder=ada))}
+            assert (held, lost) == ((whole, {}) if death is None else ({}, whole)), nth
+            if death is not None:
+                assert (await again.do(combat.recover(character=ada))).taken == 11
+            await at_peace(again)
+    assert ends == {True, False}
 
 
 async def test_kills_are_counted_for_what_there_is(keep: Keep) -> None:

@@ -9,6 +9,7 @@ import pytest
 from gamekeeper.errors import GameError, InvalidArgument
 from gamekeeper.keep import Keep
 from gamekeeper.kernel import gate
+from gamekeeper.kernel.queries import Ask
 from gamekeeper.kernel.verify import verify
 from gamekeeper.modules import characters, content, items, worlds
 from tests.crash.raw import raw
@@ -659,6 +660,26 @@ async def test_a_long_walk_of_any_commands_adds_up(keep: Keep) -> None:
         assert [one for one in outcomes if isinstance(one, GameError) and one.code == "CONSTRAINT_VIOLATED"] == []
 
     await adds_up(keep)
+
+
+async def test_having_nothing_is_another_thing_than_not_being_there(keep: Keep) -> None:
+    await stock(keep)
+    (ada,) = await people(keep, "Ada")
+    world = (await keep.do(worlds.create_world(name="Empty"))).world_id
+    assert [await keep.ask(items.inventory(holder=one)) for one in (ada, world)] == [[], []]
+    assert (await keep.ask(items.held(holder=ada, item="arrow")), await keep.ask(items.inventory_size(holder=ada))) == (0, 28)
+    questions: list[Ask[Any]] = [
+        items.inventory(holder="nobody"),
+        items.inventory(holder="nobody", container="pouch"),
+        items.held(holder="nobody", item="arrow"),
+        items.inventory_size(holder="nobody"),
+    ]
+    for question in questions:
+        with pytest.raises(characters.CharacterNotFound):
+            await keep.ask(question)
+    # The deleted are still there, with what they had.
+    await keep.do(items.grant(holder=ada, item="arrow", quantity=5, source="test"), characters.delete(character=ada))
+    assert await keep.ask(items.held(holder=ada, item="arrow")) == 5
 
 
 async def test_verify_finds_what_was_made_out_of_nothing(keep: Keep, database_url: str) -> None:

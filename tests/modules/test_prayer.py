@@ -3,17 +3,22 @@
 import random
 from collections.abc import AsyncIterator
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 import gamekeeper
 from gamekeeper import packs
+from gamekeeper.errors import RateLimited
 from gamekeeper.keep import Keep
+from gamekeeper.kernel.clock import ManualClock
+from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.verify import verify
-from gamekeeper.modules import characters, content, items, prayer, skills, xp
+from gamekeeper.modules import characters, combat, content, items, prayer, skills, xp
 from tests.modules import scene
 
+UNHURRIED: Final[dict[str, Any]] = {"prayer_toggle_ms": 0, "prayer_toggles_per_second": 0}
+"""Settings without a pace at which prayers may be begun and ended."""
 LEVEL_43: Final = 50_339
 """The experience at which level 43 begins."""
 
@@ -50,7 +55,7 @@ async def monk(keep: Keep, name: str, *, experience: int = LEVEL_43) -> str:
 @pytest.fixture
 async def keep(database_url: str) -> AsyncIterator[Keep]:
     """A keep with prayers."""
-    async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True) as keep:
+    async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True, **UNHURRIED) as keep:
         await keep.do(content.load_pack(pack=PACK))
         yield keep
 
@@ -135,7 +140,7 @@ async def test_draining_is_the_formula_however_ticks_are_split_and_logging_out_h
             spent += Fraction(100 * cost * part, 60 + 2 * 8)
             done += part
 
-    async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True) as keep:
+    async with gamekeeper.open(database_url, create=True, allow_unsafe_postgres=True, **UNHURRIED) as keep:
         await keep.do(content.load_pack(pack=PACK))
         ada = await monk(keep, "Ada", experience=13_034_431)
         for item in ("holy_robe", "holy_ring"):
@@ -152,7 +157,7 @@ async def test_draining_is_the_formula_however_ticks_are_split_and_logging_out_h
         async with keep.lease(ada):
             await some(keep, ada, 700)
         assert (await keep.ask(prayer.show(character=ada))).points == 9900 - int(spent)
-    async with gamekeeper.open(database_url, allow_unsafe_postgres=True) as keep:
+    async with gamekeeper.open(database_url, allow_unsafe_postgres=True, **UNHURRIED) as keep:
         await some(keep, ada, ticks)
         assert (await keep.ask(prayer.show(character=ada))).points == 9900 - int(spent)
         assert (await verify(keep)).ok
@@ -165,6 +170,42 @@ async def test_draining_is_the_formula_however_ticks_are_split_and_logging_out_h
 async def _cost(keep: Keep, character: str) -> int:
     active = {one.prayer_id for one in (await keep.ask(prayer.show(character=character))).active}
     return sum(one.drain for one in PACK.of(prayer.PrayerDefinition) if one.id in active)
+
+
+async def test_prayers_begin_and_end_at_a_pace_of_a_tenth_of_a_second_and_five_in_a_second(timed: Keep, clock: ManualClock) -> None:
+    await timed.do(content.load_pack(pack=PACK))
+    ada, bob = await monk(timed, "Ada"), await monk(timed, "Bob")
+    on, off = prayer.activate(character=ada, prayer="bark"), prayer.deactivate(character=ada, prayer="bark")
+
+    async def wait(call: Call[prayer.PrayerState]) -> float:
+        before = (await timed.ask(prayer.show(character=ada))).active
+        with pytest.raises(RateLimited) as refused:
+            await timed.do(call)
+        assert (await timed.ask(prayer.show(character=ada))).active == before
+        return refused.value.retry_after_seconds
+
+    async with timed.lease(ada):  # where only memory knows of it
+        await timed.do(off)  # changes nothing, and so is no toggle
+        await timed.do(on)
+        await timed.do(on)
+        await timed.do(prayer.activate(character=bob, prayer="bark"))  # somebody else's pace
+        clock.move(0.06)
+        assert await wait(off) == 0.04
+        clock.move(0.04)
+        await timed.do(off)
+    for call in (on, off, on):  # and where nobody has a lease: what was done under it counts
+        clock.move(0.1)
+        await timed.do(call)
+    clock.move(0.1)
+    assert await wait(off) == 0.5
+    clock.move(0.5)
+    await timed.do(off)
+    # Neither what puts all prayers out nor what drains them waits.
+    clock.move(0.2)
+    await timed.do(on)
+    await timed.do(combat.die(character=ada))
+    assert (await timed.ask(prayer.show(character=ada))).active == []
+    assert (await verify(timed)).ok
 
 
 async def test_a_prayer_that_content_forgets_costs_nothing_and_can_be_ended(keep: Keep) -> None:

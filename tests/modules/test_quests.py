@@ -182,7 +182,7 @@ async def test_each_requirement_is_asked_for_and_what_is_missing_is_said(keep: K
         await keep.do(quests.start(character=ada, quest="castle"))
     assert (short.value.quests, short.value.skills, short.value.items) == ([], {}, {"coins": 10})
     assert [one.quest for one in await keep.ask(quests.available(character=ada))] == ["chore", "plague"]
-    await keep.do(items.grant(holder=ada, item="coins", quantity=10, source="test"))
+    await keep.do(items.grant(holder=ada, item="coins", quantity=10, source="test"))  # in the bag, beside those in the pouch
     helm = next(row for row in await keep.ask(items.inventory(holder=ada)) if row.item == "helm")
     await keep.do(items.equip(character=ada, slot=helm.slot))  # what is worn is carried
     assert [one.quest for one in await keep.ask(quests.available(character=ada))] == ["castle", "chore", "plague"]
@@ -243,13 +243,13 @@ async def test_a_replayable_quest_pays_each_time_and_stays_completed_when_given_
     await keep.do(quests.abandon(character=ada, quest="chore"))
     shown = await entry(keep, ada, "chore")
     assert (shown.state, shown.startable, shown.times_completed) == ("completed", True, 2)
-    assert await lying(keep, ada) == {0: ("coins", 10)}
+    assert (await lying(keep, ada), await lying(keep, ada, "pouch")) == ({}, {0: ("coins", 10)})
 
 
 async def test_abuse_38_a_full_bag_refuses_the_whole_completion(keep: Keep) -> None:
     ada, bob = await people(keep, "Ada", "Bob")
     await up_to_reward(keep, ada)
-    await fill(keep, ada, 25)  # one slot is free: for the coins, not for the crown
+    await fill(keep, ada, 26)  # there is room for the coins, not for the crown
     before = await stores(keep, ada)
     with pytest.raises(items.InventoryFull):
         await keep.do(quests.complete(character=ada, quest="mill"))
@@ -277,6 +277,33 @@ async def test_who_gives_up_and_starts_again_is_lent_nothing_twice(keep: Keep) -
     assert (await keep.do(quests.abandon(character=ada, quest="mill"))).returned == [ItemAmount("arrow", 20), ItemAmount("helm", 1)]
     assert await keep.reader.all(quests.QuestProgress, ada) == []
     assert [action for _, action, _, _ in await actions(keep, ada)] == ["started", "progressed", "abandoned", "started", "abandoned"]
+
+
+async def test_coins_are_paid_and_lent_into_the_pouch_and_given_back_from_wherever_they_are_carried(keep: Keep) -> None:
+    toll = QuestDefinition(id="toll", name="Toll", stages=(ASK,), on_start=OnStart(items=(ItemAmount("coins", 30),)))
+    await keep.do(content.load_pack(pack=content.pack_of(toll, id="toll", version="1", title="Toll")))
+    (ada,) = await people(keep, "Ada")
+    await fill(keep, ada)  # a full bag is no hindrance
+    await keep.do(quests.start(character=ada, quest="toll"))
+    assert await lying(keep, ada, "pouch") == {0: ("coins", 30)}
+    await keep.do(items.use_up(holder=ada, item="logs", quantity=1, sink="test"))
+    await keep.do(items.move(holder=ada, from_container="pouch", from_slot=0, to_container="inventory", quantity=20))
+    await keep.do(items.use_up(holder=ada, item="coins", quantity=5, sink="test"))
+    assert (await keep.do(quests.abandon(character=ada, quest="toll"))).returned == [ItemAmount("coins", 25)]
+    assert await items_of(keep, ada, "coins") == 0
+    assert (await keep.do(quests.start(character=ada, quest="toll"))).items == [ItemAmount("coins", 25)]
+
+    most = await items_of(keep, ada, "coins")
+    await keep.do(quests.abandon(character=ada, quest="toll"))
+    await keep.do(items.grant(holder=ada, item="coins", quantity=content.MAX_STACK - most + 1, source="test", container="pouch"))
+    with pytest.raises(items.StackOverflow):
+        await keep.do(quests.start(character=ada, quest="toll"))
+    assert (await entry(keep, ada, "toll")).state == "not_started"
+
+
+async def items_of(keep: Keep, who: str, item: str) -> int:
+    """How many of an item somebody has."""
+    return await keep.ask(items.held(holder=who, item=item))
 
 
 async def test_a_quest_that_packs_no_longer_define_keeps_its_progress_and_is_said_to_be_unknown(keep: Keep) -> None:
@@ -319,7 +346,7 @@ async def test_the_audit_outlives_the_character_and_still_adds_up(keep: Keep) ->
 @command(touches=[xp.CharacterProgress], module="quest_cheats")
 def cheat(ctx: Context, *, character: characters.CharacterId, points: int) -> None:
     """Set quest points that nothing has paid."""
-    ctx.put(xp.CharacterProgress(character, points))
+    ctx.put(xp.CharacterProgress(character, quest_points=points))
 
 
 async def test_points_that_no_quest_has_paid_are_found(keep: Keep) -> None:

@@ -15,7 +15,7 @@ from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.store.schema import all_tables
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import sessions, users
+from gamekeeper.modules import moderation, sessions, users
 
 PASSWORD = "correct horse battery"
 MINUTE = 60
@@ -206,7 +206,7 @@ async def test_a_sleeping_long_session_is_ended_like_any_other(timed: Keep, cloc
     clock.move(DAY)
 
     assert (await timed.do(sessions.revoke(user="ada", session_id=first[0].session_id))).sessions == 1
-    assert (await timed.do(sessions.kick(user="ada", session_id=first[1].session_id), reason="spam")).sessions == 1
+    assert (await timed.do(moderation.kick(user="ada", session_id=first[1].session_id), reason="spam")).sessions == 1
     assert (await timed.do(sessions.revoke_all(user="ada", but=first[3].session_id))).sessions == 1
     assert [await refuses(timed, one.refresh_token) for one in first] == [True, True, True, False]
     last = await timed.do(open_long(user="ada"))

@@ -16,7 +16,7 @@ from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import people, sessions, users
+from gamekeeper.modules import moderation, people, sessions, users
 
 PASSWORD = "correct horse battery"
 DAY = 86_400
@@ -192,18 +192,18 @@ async def test_staff_kick_users_of_lower_roles(timed: Keep) -> None:
     await timed.do(users.set_role(user="mia", role="moderator"), users.set_role(user="max", role="moderator"))
     one, two, three = [await timed.do(sessions.open_session(user="ada")) for _ in range(3)]
 
-    kicked = await timed.do(sessions.kick(user="ada", session_id=one.session_id), actor="player:mia", reason="spam")
+    kicked = await timed.do(moderation.kick(user="ada", session_id=one.session_id), actor="player:mia", reason="spam")
 
     assert kicked.sessions == 1
     assert [await role_of(timed, each.token) for each in (one, two)] == [None, "player"]
-    assert (await timed.do(sessions.kick(user="ada"), actor="player:mia", reason="spam")).sessions == 2
+    assert (await timed.do(moderation.kick(user="ada"), actor="player:mia", reason="spam")).sessions == 2
     assert await role_of(timed, three.token) is None
     for actor, user in (("player:mia", "max"), ("player:mia", "mia"), ("player:ada", "max")):
         with pytest.raises(users.RoleTooLow):
-            await timed.do(sessions.kick(user=user), actor=actor, reason="spam")
+            await timed.do(moderation.kick(user=user), actor=actor, reason="spam")
     with pytest.raises(sessions.SessionNotFound):
-        await timed.do(sessions.kick(user="ada", session_id="another"), actor="player:mia", reason="spam")
-    assert (await timed.do(sessions.kick(user="mia"), actor="operator:local", reason="spam")).sessions == 0
+        await timed.do(moderation.kick(user="ada", session_id="another"), actor="player:mia", reason="spam")
+    assert (await timed.do(moderation.kick(user="mia"), actor="operator:local", reason="spam")).sessions == 0
 
 
 async def test_abuse_75_after_more_rights_the_session_has_another_id_and_token(timed: Keep) -> None:
@@ -298,7 +298,7 @@ async def test_nothing_is_left_of_the_sessions_of_who_is_erased(timed: Keep) -> 
 def test_the_declared_access_is_what_the_surfaces_enforce() -> None:
     expected: dict[Any, str] = {
         sessions.refresh: "public",
-        sessions.kick: "moderator",
+        moderation.kick: "moderator",
         sessions.rotate_key: "operator",
         sessions.forget_ended: "operator",
     }

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 import gamekeeper
-from gamekeeper.errors import GameError, InvalidArgument, OwnerNotFound
+from gamekeeper.errors import GameError, InvalidArgument, OwnerNotFound, RateLimited
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.modules import characters, items, sessions, trades, users
@@ -145,7 +145,7 @@ async def test_requests_need_three_seconds_between_them(keep: Keep, pair: tuple[
     await keep.do(trades.cancel(character=ada, trade=trade))
 
     clock.move(1)
-    with pytest.raises(trades.RateLimited) as refused:
+    with pytest.raises(RateLimited) as refused:
         await keep.do(trades.request(initiator=ada, receiver=bob))
     assert refused.value.facts["retry_after_seconds"] == 2.0
     clock.move(2)

@@ -23,7 +23,7 @@ from gamekeeper.kernel.ids import new_id
 from gamekeeper.kernel.queries import QUERIES
 from gamekeeper.kernel.submissions import Outcome
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, content, items, quests, sessions, trades, users, worlds
+from gamekeeper.modules import characters, content, items, quests, sessions, trades, users, worlds, xp
 from gamekeeper.server import OPERATOR_SCOPE
 from tests.modules import scene
 from tests.server import game
@@ -78,6 +78,12 @@ MAY_NAME_OTHERS: Final = {
 }
 """Further owners of a player's operation that may be somebody else's."""
 
+SHOWS_OTHERS: Final = {
+    "seasons.around",  # the part of a public board where the player stands
+    "xp.leaderboard_around",  # the same
+}
+"""What players are shown of their own that names others too."""
+
 AUTHORITY: Final = {"NOT_AUTHENTICATED", "NOT_ALLOWED", "ROLE_TOO_LOW"}
 """The codes of refusals that say who may do what. Others of status 401 or 403 are an operation's own, as of a wrong password."""
 
@@ -92,6 +98,10 @@ PUBLIC: Final[Mapping[str, str]] = {
     "essences.stone_definitions": "the same for awakening stones",
     "guests.create": "whoever has no account yet must be able to begin to play; few for each network",
     "npcs.list_banks": "where banks are stands on the game's map; what NPCs drop does not",
+    "seasons.list_seasons": "which season is on, and what it pays, is told before anybody logs in; it names nobody",
+    "seasons.live": "boards are there to be seen; a deleted character has no name on them, and one that wants to be anonymous another",
+    "seasons.show": "the same as for the list of all",
+    "seasons.standing": "the same as for the board as it is now",
     "sessions.guest_session": "the same for games that make the character later",
     "sessions.login": "nobody has a token before it; names and passwords are guessed only so often",
     "sessions.refresh": "the token of the session has run out by then; the refresh token is proof enough",
@@ -101,9 +111,14 @@ PUBLIC: Final[Mapping[str, str]] = {
     "skills.hiscores_from": "the same",
     "stores.list_stores": "a shop window: what is sold, and at what price",
     "stores.show": "the same with what is left of it now; it names nobody",
+    "titles.list_titles": "what may be earned, and how, is shown before anybody logs in; it names nobody",
     "users.register": "whoever has no account yet must be able to get one; few for each network",
     "users.reset_password": "who has forgotten the password cannot log in; the token out of the letter is proof enough",
     "users.verify_email": "the link in the letter is opened in any browser; its token is proof enough",
+    "xp.leaderboard": "boards are there to be seen; a deleted character has no name on them",
+    "xp.leaderboard_from": "the same",
+    "xp.weekly": "the same",
+    "xp.past_week": "the same",
     "worlds.list_worlds": "which world to play in is chosen before anybody logs in; it names nobody",
     "worlds.show": "the same for one of them",
 }
@@ -220,6 +235,7 @@ async def belongings(keep: Keep, user: str) -> dict[str, str]:
     trade = (await keep.do(trades.request(initiator=partner, receiver=mine))).trade_id
     guild = (await keep.do(game.found(user=user))).guild_id
     await keep.do(items.grant(holder=mine, item="arrow", quantity=5, source="test"))
+    await keep.do(xp.correct(character=mine, amount=1, reason="for a ledger with something in it"))
     return {"user": user, "character": mine, "trade": trade, "guild": guild, "": mine, "world": "world", "content": "content"}
 
 

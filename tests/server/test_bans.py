@@ -12,9 +12,10 @@ import gamekeeper
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.store.base import Unreachable
 from gamekeeper.kernel.store.schema import journal
-from gamekeeper.modules import moderation, sessions, users
+from gamekeeper.modules import characters, items, moderation, sessions, trades, users
 from gamekeeper.server import app as application
 from gamekeeper.server import authorize, make_app
+from tests.modules import scene
 from tests.server.conftest import ORIGIN, Caller
 from tests.server.running import Running
 
@@ -157,10 +158,75 @@ async def test_abuse_82_and_83_over_the_wire(keep: Keep, http: AsyncClient, ada:
 
     # Of a note, its text says why; whoever throws somebody out says it beside the command.
     noted = await moderator.do("moderation.add_note", {"user": ada.user, "text": "asked to stop"})
-    kicks = [await moderator.do("sessions.kick", {"user": ada.user}, **more) for more in ({}, {"x_reason": "shouting"})]
+    kicks = [await moderator.do("moderation.kick", {"user": ada.user}, **more) for more in ({}, {"x_reason": "shouting"})]
     assert (noted.status_code, told(kicks[0]), kicks[1].status_code) == (200, (400, "REASON_REQUIRED"), 200)
     assert clicks[0].json() == clicks[1].json()
     assert len((await moderator.ask("moderation.bans_of", {"user": ada.user})).json()) == 1
+
+
+async def test_whoever_is_banned_or_kicked_leaves_the_trade_and_keeps_what_was_offered(
+    keep: Keep, http: AsyncClient, ada: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gamekeeper.modules.trades.rules.REQUEST_COOLDOWN_MS", 0)
+    moderator = await staff(keep, http, "moderator")
+    await scene.stock(keep)
+    mine, too, theirs = [
+        (await keep.do(characters.create(user=user, name=name))).character_id
+        for user, name in ((ada.user, "Ash"), (ada.user, "Elm"), (bob.user, "Ivy"))
+    ]
+    await keep.do(items.grant(holder=mine, item="arrow", quantity=7, source="test"))
+    session = (await keep.do(sessions.open_session(user=ada.user))).session_id
+    await keep.do(characters.select(user=ada.user, session_id=session, character=mine))
+
+    async def confirmed() -> str:
+        """A trade that one more click would complete."""
+        trade = (await keep.do(trades.request(initiator=mine, receiver=theirs))).trade_id
+        await keep.do(trades.respond(character=theirs, trade=trade, accept=True))
+        state = await keep.do(trades.offer(character=mine, trade=trade, items=[trades.OfferedItem(slot=0, quantity=7)]))
+        for one in (mine, theirs, mine):
+            state = await keep.do(trades.accept(character=one, trade=trade, revision=state.revision))
+        return trade
+
+    async def over(trade: str) -> str | None:
+        """Why a trade ended: nothing has changed hands, and both may trade again."""
+        refused = await bob.do("trades.accept", {"character": theirs, "trade": trade, "revision": 2})
+        assert told(refused) == (404, "INVALID_TRADE")
+        assert await scene.totals(keep, [mine, theirs], "arrow") == [7, 0]
+        return (await keep.ask(trades.show(trade=trade))).end_reason
+
+    trade, why = await confirmed(), {"x_reason": "shouting"}
+    kicked = await moderator.do("moderation.kick", {"user": ada.user, "session_id": session}, **why)
+    assert (kicked.json(), await over(trade)) == ({"sessions": 1, "trades": 1}, "the initiator was kicked")
+
+    # Another session goes on with another character: only the trade of the one who is thrown out ends.
+    first, second = [(await keep.do(sessions.open_session(user=ada.user))).session_id for _ in range(2)]
+    await keep.do(characters.select(user=ada.user, session_id=first, character=too))
+    await keep.do(characters.select(user=ada.user, session_id=second, character=mine))
+    trade = await confirmed()
+    assert (await moderator.do("moderation.kick", {"user": ada.user, "session_id": first}, **why)).json() == {"sessions": 1, "trades": 0}
+    assert (await keep.ask(trades.show(trade=trade))).status == "confirmed"
+    banned = await moderator.do("moderation.ban", {"user": ada.user, **SPAM}, idempotency_key="one-click")
+    again = await moderator.do("moderation.ban", {"user": ada.user, **SPAM}, idempotency_key="one-click")
+    assert (banned.json()["trades_ended"], again.json(), await over(trade)) == (1, banned.json(), "the initiator was banned")
+    assert (await moderator.do("moderation.ban", {"user": bob.user, **SPAM})).json()["trades_ended"] == 0
+    await scene.adds_up(keep)
+
+
+async def test_a_trade_that_begins_during_a_ban_ends_with_it(keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = (await keep.do(users.create_guest())).user_id
+    mine = (await keep.do(characters.create(user=user, name="Ash"))).character_id
+    (theirs,) = await scene.people(keep, "Ivy")
+    look, looks = trades.open_trades, 0
+
+    async def late(*words: Any) -> Any:
+        nonlocal looks
+        found, looks = await look(*words), looks + 1
+        if looks == 1:
+            await keep.do(trades.request(initiator=theirs, receiver=mine))
+        return found
+
+    monkeypatch.setattr(trades, "open_trades", late)
+    assert ((await keep.do(moderation.ban(user=user, reason="spam", preset="hour"))).trades_ended, looks) == (1, 2)
 
 
 def _between(monkeypatch: pytest.MonkeyPatch, happening: Any) -> None:

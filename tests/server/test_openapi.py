@@ -78,7 +78,7 @@ async def test_every_route_of_the_application_is_in_the_document_and_nothing_els
 
 def test_staff_say_why_once(document: dict[str, Any]) -> None:
     """In X-Reason, or in the command's own argument for it; of a note, its text is that."""
-    for name, needed in (("moderation/ban", False), ("moderation/add_note", False), ("sessions/kick", True), ("items/grant", False)):
+    for name, needed in (("moderation/ban", False), ("moderation/add_note", False), ("moderation/kick", True), ("items/grant", False)):
         parameters = {one["name"]: one for one in document["paths"][f"/v1/{name}"]["post"]["parameters"]}
         assert parameters["X-Reason"]["required"] is needed, name
 

@@ -1,16 +1,19 @@
 """Whatever is not a success is a problem, and tells nothing of our insides."""
 
 import asyncio
+import json
 import logging
+import re
 from typing import Any
 
 import pytest
 from httpx2 import ASGITransport, AsyncClient, Response
 
-from gamekeeper.errors import GameError, Kind, StoreUnavailable
+from gamekeeper.errors import GameError, Kind, StoreUnavailable, VersionConflict
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.ids import new_id
 from gamekeeper.kernel.reading import StoreReader
+from gamekeeper.modules.stores import PriceChanged
 from gamekeeper.server import Limits, make_app, problem, status_of
 from tests.server.conftest import ORIGIN, Caller
 
@@ -64,6 +67,15 @@ async def test_the_type_of_a_problem_is_an_address_that_explains_it(anyone: Call
 
     assert told == {"type": "/problems/name-taken", "title": "The name belongs to someone else.", "code": "NAME_TAKEN", "kind": "refused"}
     check(await anyone.http.get("/problems/none-such"), 404, "ROUTE_NOT_FOUND")
+
+
+def test_a_price_is_no_version() -> None:
+    """Whatever error has a fact `current`: only of a version is it one."""
+    changed, behind = (
+        json.loads(problem(error, "id")[2]) for error in (PriceChanged(expected=1, current=6), VersionConflict(expected=1, current=6))
+    )
+
+    assert (changed["current"], "current_version" in changed, behind["current_version"]) == (6, False, 6)
 
 
 @pytest.mark.parametrize(
@@ -345,6 +357,9 @@ async def test_metrics_count_by_operation_and_result_and_by_nothing_else(keep: K
     assert 'gamekeeper_http_requests_total{operation="guilds.vault",result="ok"} 1.0' in text
     assert 'gamekeeper_http_requests_total{operation="other",result="not_found"} 20.0' in text
     assert "gamekeeper_engine_commands_total" in text
+    assert re.findall(r'gamekeeper_recall_tables_total\{level="(\w+)",result="(\w+)"\} [0-9.]+', text) == [
+        ("memory", result) for result in ("hit", "miss", "refused")
+    ]
     assert 'gamekeeper_http_request_seconds_bucket{le="+Inf"}' in text
     assert guild not in text
     assert ada.user not in text

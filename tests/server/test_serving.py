@@ -17,7 +17,7 @@ import gamekeeper
 from gamekeeper.config import settings_from
 from gamekeeper.errors import InvalidArgument, StoreUnavailable
 from gamekeeper.kernel.ids import new_id
-from gamekeeper.modules import characters, sessions, users
+from gamekeeper.modules import characters, content, npcs, sessions, users
 from gamekeeper.server import make_server
 from tests.server import game
 from tests.server.running import Running
@@ -75,6 +75,23 @@ async def test_what_was_answered_is_kept_through_sigterm(database_url: str) -> N
         vault = await keep.ask(game.vault(guild=guild))
         assert vault is not None
         assert done <= vault.coins <= done + 8
+
+
+async def test_a_server_that_is_only_asked_takes_up_what_another_process_loads(sqlite_url: str) -> None:
+    """Without that, whoever loads a pack by the command line would see nothing of it until somebody plays."""
+    async with gamekeeper.open(sqlite_url, create=True) as keep:
+        with Running(sqlite_url) as server:
+            async with AsyncClient(base_url=server.address) as http:
+
+                async def banks() -> list[str]:
+                    return [one["id"] for one in (await http.get("/v1/npcs/list_banks")).json()["items"]]
+
+                assert await banks() == []
+                vault = npcs.BankDefinition(id="vault", name="Vault")
+                await keep.do(content.load_pack(pack=content.pack_of(vault, id="banks", version="1", title="Banks")))
+                async with asyncio.timeout(10):
+                    while await banks() != ["vault"]:  # noqa: ASYNC110 - another process tells nobody
+                        await asyncio.sleep(0.05)
 
 
 async def test_sigint_ends_it_too(sqlite_url: str) -> None:

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, expect
 from gamekeeper.kernel import history
 from gamekeeper.kernel.store.base import LoadRequest
 from gamekeeper.modules import banks, characters, combat, content, essences, items, npcs, prayer, quests, skills
+from gamekeeper.studio import queries
 from tests.studio.conftest import Open, at_work
 from tests.studio.test_edits import fill
 from tests.studio.test_rooms import CONTRASTS, NAMELESS
@@ -101,7 +102,7 @@ async def test_every_tab_shows_what_is_kept_and_fits_its_window(
         "quests": ("A Boot Full of Rats", "in progress", "4", "Unpaid Toll", "can be started"),
         "essences": ("Ember", "bound to power", "Cinder Lash", "0 of 100 XP"),
         "prayers": ("Oaken Hide", "level 1"),
-        "deaths": ("wilderness", "<script>", "Bog iron", "marsh_rat", "987", "What lies in the gravestone"),
+        "deaths": ("wilderness", "<script>", "Bog iron", "Marsh rat", "987", "What lies in the gravestone"),
     }
     scheme: Any = "light" if width > 1000 else "dark"
     async with at_work(studio, browser, viewport={"width": width, "height": 844}, color_scheme=scheme) as operator:
@@ -127,6 +128,55 @@ async def test_every_tab_shows_what_is_kept_and_fits_its_window(
         assert await operator.visit(f"/characters/{nell}/nothing") == 404
         assert await operator.visit("/characters/nobody/skills") == 404
         operator.check()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_the_deaths_of_everybody_lead_to_who_died_and_to_what_lies_there(
+    studio: Open, browser: Browser, nell: str, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheme: Any = "light" if width > 1000 else "dark"
+    async with at_work(studio, browser, viewport={"width": width, "height": 844}, color_scheme=scheme) as operator:
+        page = operator.page
+        for path, words in (
+            ("/deaths", ("Nell of the Tabs", "<script>", "Bog iron", "wilderness", "gravestone")),
+            ("/deaths/gravestones", ("Nell of the Tabs", "wilderness", "6", "Open")),
+        ):
+            assert await operator.visit(path) == 200
+            text = await operator.text()
+            assert [word for word in words if word not in text] == [], path
+            assert await operator.overflow() <= 0, path
+            assert await page.evaluate(TOO_WIDE) == await page.evaluate(NAMELESS) == await page.evaluate(CONTRASTS) == [], path
+            assert await page.evaluate("window.violations") == []
+        assert await page.locator(".tag.warn").count() == 0
+        now = studio.keep.clock.now_ms()
+        with monkeypatch.context() as patch:
+            patch.setattr(studio.keep.clock, "now_ms", lambda: now + 901_000)
+            await page.reload()
+            assert await page.locator("tr .tag.warn").inner_text() == "due"
+        await page.click("main >> text=Open")
+        assert "Bog iron" in await operator.text(".bag-gravestone")
+        await page.click(".about >> text=Nell of the Tabs")
+        assert page.url.endswith(f"/characters/{nell}")
+        await operator.visit("/characters")
+        await page.click(".tabs >> text=Deaths")
+        await page.click("main >> text=Nell of the Tabs")
+        assert page.url.endswith(f"/characters/{nell}/deaths")
+        operator.check()
+
+
+async def test_lists_of_deaths_go_on_page_by_page(studio: Open, nell: str) -> None:
+    keep = studio.keep
+    mortals = [(await keep.do(characters.create(name=f"Mortal {letter}"))).character_id for letter in "ABC"]
+    for mortal in mortals:
+        await keep.do(items.grant(holder=mortal, item="bog_iron", quantity=1, source="loot"))
+        await keep.do(combat.die(character=mortal, killed_by="marsh_rat", zone_type="wilderness"))
+    for ask, expected in ((queries.newest_deaths, [*reversed(mortals), nell]), (queries.standing_gravestones, [nell, *mortals])):
+        cursor, found = None, list[str]()
+        while not found or cursor is not None:
+            part = await ask(keep.reader, limit=1, cursor=cursor)
+            found += [one.character_id for one in part.items]
+            cursor = part.next_cursor
+        assert found == expected
 
 
 async def test_experience_and_quests_are_put_right_with_a_reason(studio: Open, browser: Browser, nell: str) -> None:

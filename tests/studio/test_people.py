@@ -48,7 +48,7 @@ async def test_sessions_are_found_by_user_and_ended_one_by_one_or_all_at_once(st
         await fill(operator, "kick", reason="left it open in the library")
         await expect(page.locator(".notice")).to_have_text("1 session ended.")
         await page.wait_for_url("**/sessions")
-        assert await last(studio, ida.user_id) == ("sessions.kick", "operator:tess", "left it open in the library")
+        assert await last(studio, ida.user_id) == ("moderation.kick", "operator:tess", "left it open in the library")
         assert {one.client_type for one in await studio.keep.ask(sessions.list_sessions(user=ida.user_id))} == {"web", "tui"}
 
         await operator.visit(f"/sessions?user={ida.user_id}")
@@ -193,9 +193,10 @@ async def test_the_activity_log_is_filtered_by_user_event_and_day(studio: Open, 
         assert {"LOGIN", "SESSION_START", "USER_BANNED"} <= set(await page.locator(".log b").all_inner_texts())
         await page.select_option("#event", "USER_BANNED")
         await page.wait_for_url("**event=USER_BANNED*")
-        assert await page.locator(".log b").all_inner_texts() == ["USER_BANNED"]
+        # It stands in the chain of the character too, who left a trade by it.
+        assert set(await page.locator(".log b").all_inner_texts()) == {"USER_BANNED"}
         assert "operator:tess" in await operator.text(".log")
-        await page.locator(".log .when").click()
+        await page.locator(".log .when").first.click()
         await page.wait_for_url("**/journal/*")
 
         await operator.visit("/moderation/activity?until=2000-01-01&since=1999-01-01")

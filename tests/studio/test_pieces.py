@@ -13,7 +13,7 @@ from gamekeeper.kernel.journal import Changed
 from gamekeeper.modules import characters, content, items, users
 from gamekeeper.studio import queries, shown
 from gamekeeper.studio.assets import FOLDER
-from gamekeeper.studio.rooms.economy import chart_of
+from gamekeeper.studio.charts import Day, chart_of
 
 VENDOR = FOLDER / "vendor"
 STUDIO = FOLDER.parent
@@ -70,9 +70,9 @@ def test_what_is_sealed_says_so() -> None:
 
 def test_days_without_a_flow_are_drawn_as_nothing() -> None:
     day = queries.DAY_MS
-    chart = chart_of([queries.Day(0, 10, 4), queries.Day(3 * day, 0, 6)])
+    chart = chart_of([Day(0, 10, 4), Day(3 * day, 0, 6)])
     assert chart.days == [0, day, 2 * day, 3 * day]
-    assert (chart.minted, chart.burned, chart.supply) == ([10, 0, 0, 0], [4, 0, 0, 6], [6, 6, 6, 0])
+    assert (chart.came, chart.went, chart.there) == ([10, 0, 0, 0], [4, 0, 0, 6], [6, 6, 6, 0])
     assert chart_of([]).days == []
 
 
@@ -101,7 +101,7 @@ async def test_holders_pieces_and_days_of_an_item(keep: Keep) -> None:
     hammer = (await keep.do(items.grant(holder=ada, item="wheelwrights_hammer", quantity=1, source="boss"))).item_uids[0]
 
     assert [(one.holder_id, one.held) for one in await queries.holders(keep.reader, item="coins")] == [(bob, 2**31 - 8), (ada, 5)]
-    assert [(day.minted, day.burned) for day in await queries.days(keep.reader, item="coins")] == [(2**31 + 4, 7)]
+    assert [(day.came, day.went) for day in await queries.days(keep.reader, item="coins")] == [(2**31 + 4, 7)]
     assert [row.item_uid for row in await queries.pieces(keep.reader, item="wheelwrights_hammer")] == [hammer]
     piece = await queries.piece(keep.reader, uid=hammer)
     assert piece is not None

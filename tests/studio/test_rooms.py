@@ -47,6 +47,8 @@ ROOMS = {
     "an open trade": "/trades/{offered}",
     "economy": "/economy",
     "journal": "/journal",
+    "jobs": "/jobs",
+    "a job": "/jobs/purge_guests?form=run",
 }
 
 CONTRASTS = """
@@ -247,6 +249,17 @@ async def test_the_life_of_a_unique_item_is_told_from_its_making(studio: Open, b
         await operator.visit(f"/pieces/{studio.world.hammer}")
         legs = [" ".join(text.split()) for text in await operator.page.locator(".way .leg").all_inner_texts()]
         assert legs == ["mint:boss → Bob of the Mill inventory", "Bob of the Mill inventory → Ada Thornfield inventory"]
+
+
+async def test_what_is_noteable_and_its_note_lead_to_each_other(studio: Open, browser: Browser) -> None:
+    async with at_work(studio, browser) as operator:
+        await operator.visit("/items?q=willow_logs")
+        assert await operator.page.locator("tbody tr:has(.id:text-is('willow_logs')) .tag").all_inner_texts() == ["noteable"]
+        await operator.page.click("main >> text=Willow logs (noted)")
+        await operator.page.click("main .head >> text=willow_logs")
+        assert operator.page.url.endswith("/items/willow_logs")
+        await operator.page.click("main .head >> text=willow_logs_noted")
+        assert "A note" in await operator.text()
 
 
 async def test_the_economy_is_drawn_and_stands_in_numbers(studio: Open, browser: Browser) -> None:

@@ -1,6 +1,6 @@
 """Accounts: which accounts at other providers a user may log in with."""
 
-from .commands import IssuedCode, Linked, SignedIn, forget_all, issue_code, link, redeem, sign_in, unlink
+from .commands import ForgottenCodes, IssuedCode, Linked, SignedIn, forget_all, forget_codes, issue_code, link, redeem, sign_in, unlink
 from .errors import (
     AccountNotFound,
     AccountTaken,
@@ -26,6 +26,7 @@ __all__ = [
     "AccountView",
     "AlreadyLinked",
     "Code",
+    "ForgottenCodes",
     "GuestCannotLink",
     "IssuedCode",
     "KeptTokens",
@@ -42,6 +43,7 @@ __all__ = [
     "Verifier",
     "challenge_of",
     "forget_all",
+    "forget_codes",
     "issue_code",
     "link",
     "list_accounts",

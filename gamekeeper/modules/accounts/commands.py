@@ -1,8 +1,8 @@
 """What may be done with linked accounts. Who calls these has checked with the provider that the account is the user's."""
 
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
 from gamekeeper.errors import NameTaken
@@ -14,8 +14,10 @@ from gamekeeper.modules import sessions, users
 
 from . import rules
 from .errors import AccountNotFound, AccountTaken, AlreadyLinked, GuestCannotLink, LastLoginMethod, SignInCodeInvalid, TooManyAccounts
-from .queries import CODE, holder_of
+from .queries import CODE, WITH_OLD_CODES, WithOldCodes, holder_of
 from .records import Account, AccountId, Challenge, Code, Profile, ProviderId, SignInCode, Subject, Tokens, Verifier
+
+UserLimit = Annotated[int, Meta(ge=1, le=100, description="how many users at most")]
 
 
 class SignedIn(sessions.Opened, frozen=True, kw_only=True):
@@ -31,6 +33,13 @@ class IssuedCode(Struct, frozen=True):
     code: Secret[str]
     expires_at: EpochMs
     is_new: bool
+
+
+class ForgottenCodes(Struct, frozen=True):
+    """How many codes went, or would go, and whether there are more."""
+
+    codes: int
+    more: bool
 
 
 class Linked(Struct, frozen=True):
@@ -255,6 +264,28 @@ def forget_all(ctx: Context, user: str) -> int:
     for code in ctx.rows(SignInCode, user):
         ctx.delete(code)
     return len(linked)
+
+
+class _Many(Protocol):
+    """The argument of `forget_codes` that its preparation needs."""
+
+    limit: int
+
+
+async def _with_old_codes(read: Reader, arguments: _Many) -> Prepared:
+    rows = await read.rows(WithOldCodes, WITH_OLD_CODES, now=read.now_ms(), limit=arguments.limit + 1)
+    found = tuple(sorted(one.user_id for one in rows[: arguments.limit]))
+    return Prepared(found=(found, len(rows) > len(found)), owners=found)
+
+
+@command(touches=[SignInCode], prepare=_with_old_codes, access="operator")
+def forget_codes(ctx: Context, *, limit: UserLimit = 100, dry_run: bool = False) -> ForgottenCodes:
+    """Delete codes for opening a session that ran out, of so many users at the most; a dry run only counts them."""
+    found, more = ctx.found
+    old = [one for user in found for one in ctx.rows(SignInCode, user) if not rules.is_good(one, ctx.now)]
+    for one in old if not dry_run else ():
+        ctx.delete(one)
+    return ForgottenCodes(len(old), more)
 
 
 # Users and their accounts

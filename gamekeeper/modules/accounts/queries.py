@@ -20,6 +20,12 @@ codes = table(SignInCode)
 linked = table(Account)
 
 HOLDER = select(claims.c.owner_id).where(claims.c.kind == bindparam("claim", type_=Text), claims.c.key == bindparam("key", type_=Text))
+WITH_OLD_CODES = (
+    select(codes.c.user_id)
+    .where(codes.c.expires_at <= bindparam("now", type_=BigInteger))
+    .distinct()
+    .limit(bindparam("limit", type_=BigInteger))
+)
 CODE = select(codes).where(codes.c.code_hash == bindparam("hash", type_=Text))
 
 UNLINKED = (
@@ -39,6 +45,13 @@ UNLINKED = (
 
 FIRST_FOUND = 50
 """Linked accounts that a verification names for one fault."""
+
+
+class WithOldCodes(Struct, frozen=True):
+    """A user who has codes that ran out."""
+
+    user_id: str
+
 
 OpenedToken = Secret[Annotated[str, Meta(max_length=8192)]]
 

@@ -61,7 +61,7 @@ class Account(Record, table="accounts"):
     refresh_token_expires_at: EpochMs | None = None
 
 
-class SignInCode(Record, table="sign_in_codes", unique=(("code_hash",),)):
+class SignInCode(Record, table="sign_in_codes", unique=(("code_hash",),), indexes=(("expires_at",),)):
     """The right to open one session soon, for who knows the code and the verifier of its challenge."""
 
     user_id: Key[users.UserId]

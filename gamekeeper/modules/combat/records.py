@@ -35,7 +35,7 @@ class PlayerDeath(
     table="player_deaths",
     loads="key",
     unique=(("gravestone_id",),),
-    indexes=(("status", "expires_at"), ("world_id", "status", "death_id")),
+    indexes=(("status", "expires_at"), ("world_id", "status", "death_id"), ("death_id",)),
     checks=(
         "(status = 'open') = (ended_at IS NULL)",
         "(status = 'nothing_lost') = (gravestone_id IS NULL)",

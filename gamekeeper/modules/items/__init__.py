@@ -80,6 +80,7 @@ from .queries import (
     inventory_size,
     movements,
     provenance,
+    worlds_to_sweep,
 )
 from .records import (
     MAX_SLOT,
@@ -105,6 +106,7 @@ from .rules import (
     is_currency,
     note_for,
     note_of,
+    place_for,
     same_metadata,
     tradeable,
 )
@@ -185,6 +187,7 @@ __all__ = [
     "note_for",
     "note_of",
     "pick_up",
+    "place_for",
     "place_of",
     "provenance",
     "put",
@@ -210,4 +213,5 @@ __all__ = [
     "turned_into",
     "unequip",
     "use_up",
+    "worlds_to_sweep",
 ]

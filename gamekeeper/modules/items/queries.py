@@ -90,21 +90,47 @@ HELD = select(_total(holdings.c.quantity)).where(holdings.c.holder_id == HOLDER,
 
 @query(access="player")
 async def held(read: Reader, *, holder: HolderId, item: ItemId) -> int:
-    """Count how many of an item a holder has, over all containers."""
-    return int(await read.scalar(HELD, holder=holder, item=item))
+    """Count how many of an item a holder has, over all containers.
+
+    Raises: CHARACTER_NOT_FOUND.
+    """
+    count = int(await read.scalar(HELD, holder=holder, item=item))
+    if not count:
+        await _require_known(read, holder)
+    return count
 
 
 @query(access="player")
 async def inventory(read: Reader, *, holder: HolderId, container: Container | None = None) -> list[HeldItem]:
-    """List what a holder has, in all containers or in one."""
-    return held_items(read, [row for row in await read.all(Holding, holder) if container is None or row.container == container])
+    """List what a holder has, in all containers or in one.
+
+    Raises: CHARACTER_NOT_FOUND.
+    """
+    rows = await read.all(Holding, holder)
+    if not rows:
+        await _require_known(read, holder)
+    return held_items(read, [row for row in rows if container is None or row.container == container])
 
 
 @query(access="player")
 async def inventory_size(read: Reader, *, holder: HolderId) -> int:
-    """Tell how many slots a holder's inventory has."""
+    """Tell how many slots a holder's inventory has.
+
+    Raises: CHARACTER_NOT_FOUND.
+    """
     own = await read.get(InventorySize, holder)
+    if own is None:
+        await _require_known(read, holder)
     return INVENTORY_SLOTS if own is None else own.slots
+
+
+async def _require_known(read: Reader, holder: str) -> None:
+    """Refuse a holder that nobody has made: having nothing is another thing than not being there. Nobody's is the id of a character.
+
+    Raises: CHARACTER_NOT_FOUND.
+    """
+    if await read.root(holder) is None:
+        raise characters.CharacterNotFound(id=holder)
 
 
 def held_items(read: Reader, rows: list[Holding]) -> list[HeldItem]:
@@ -153,10 +179,28 @@ def _heaps(*more: ColumnElement[bool]) -> Any:
     )
 
 
+SWEEPABLE = (
+    select(drops.c.world_id)
+    .where(drops.c.despawns_at <= bindparam("now", type_=BigInteger), drops.c.world_id > bindparam("after", type_=Text))
+    .distinct()
+    .order_by(drops.c.world_id)
+    .limit(LIMIT)
+)
 _ROOM = drops.c.room_id == bindparam("room", type_=Text)
 HEAPS = _heaps()
 HEAPS_IN_ROOM = _heaps(_ROOM)
 HEAPS_AROUND = _heaps(_ROOM, *(_along(axis) for axis in "xyz"))
+
+
+class WithGround(Struct, frozen=True):
+    """A world on whose ground something lies."""
+
+    world_id: str
+
+
+async def worlds_to_sweep(read: Reader, after: str = "", limit: int = 100) -> list[str]:
+    """Give worlds on whose ground something has lain for too long, in the order of their ids."""
+    return [one.world_id for one in await read.rows(WithGround, SWEEPABLE, now=read.now_ms(), after=after, limit=limit)]
 
 
 class _HeapRow(Struct, frozen=True):

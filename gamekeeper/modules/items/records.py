@@ -95,7 +95,7 @@ class ItemMovement(
     at: EpochMs
 
 
-class GroundDrop(Record, table="ground_drops"):
+class GroundDrop(Record, table="ground_drops", indexes=(("despawns_at",),)):
     """Whose the stack is that lies in a slot of a world's ground, where it lies and how long.
 
     Until `protected_until` it is there for its owner alone, from `despawns_at` on for nobody.

@@ -3,7 +3,7 @@
 from collections.abc import Container as Membership
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -122,6 +122,15 @@ def is_currency(definition: content.ItemDefinition) -> bool:
     True
     """
     return definition.kind == CURRENCY and definition.stackable
+
+
+def place_for(definition: content.ItemDefinition) -> Literal["pouch", "inventory"]:
+    """Give where an item belongs that is paid or handed over.
+
+    >>> place_for(content.ItemDefinition(id="logs", name="Logs"))
+    'inventory'
+    """
+    return "pouch" if is_currency(definition) else "inventory"
 
 
 def draw(stacks: Sequence[int], needed: int) -> list[int]:

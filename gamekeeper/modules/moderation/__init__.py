@@ -1,6 +1,6 @@
-"""Moderation: bans, what staff note about users, and what users did."""
+"""Moderation: bans and kicks, what staff note about users, and what users did."""
 
-from .commands import BanGiven, Lifted, Noted, add_note, ban, forget_all, unban
+from .commands import BanGiven, Kicked, Lifted, Noted, add_note, ban, forget_all, kick, unban
 from .errors import NotBanned, TooManyNotes
 from .queries import (
     ActiveBan,
@@ -33,6 +33,7 @@ __all__ = [
     "BanState",
     "BanView",
     "EventType",
+    "Kicked",
     "Lifted",
     "ListedBan",
     "ListedNote",
@@ -52,6 +53,7 @@ __all__ = [
     "ban_in_force",
     "bans_of",
     "forget_all",
+    "kick",
     "list_bans",
     "list_notes",
     "newest_notes",

@@ -1,14 +1,21 @@
-"""What staff may do with users. Who bans whom is decided by both roles as they are at that moment."""
+"""What staff may do with users. Who bans whom is decided by both roles as they are at that moment.
+
+Whoever is banned or kicked leaves the trades that their characters are in, in the same commit: what was offered stays with its owner.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gamekeeper.kernel.commands import Prepared, command
+from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.records import EpochMs, Personal, Secret
 from gamekeeper.kernel.submissions import OPERATOR_PREFIX
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import sessions, users
+from gamekeeper.modules import characters, sessions, trades, users
 
 from . import rules
 from .errors import NotBanned, TooManyNotes
@@ -21,6 +28,14 @@ class BanGiven(Struct, frozen=True):
     ban_id: str
     banned_until: EpochMs | None
     sessions_ended: int
+    trades_ended: int
+
+
+class Kicked(Struct, frozen=True):
+    """How many sessions were ended, and how many trades with them."""
+
+    sessions: int
+    trades: int
 
 
 class Lifted(Struct, frozen=True):
@@ -42,6 +57,19 @@ class _Staff(Struct, frozen=True):
     name: str
 
 
+class _Sent(Struct, frozen=True):
+    """Who acts, and the characters of whom they send away with the trades of these."""
+
+    staff: _Staff | None
+    leaving: Mapping[str, trades.OpenTrade]
+
+
+class _OfUser(Protocol):
+    """The argument of `ban` and `kick` that their preparation needs."""
+
+    user: str
+
+
 async def _by_staff(read: Reader, arguments: object) -> Prepared:
     """Name the acting user; an operator's key acts for a user too, whose name is worth keeping."""
     prepared = await users.with_actor(read, arguments)
@@ -51,27 +79,38 @@ async def _by_staff(read: Reader, arguments: object) -> Prepared:
     return prepared if operator is None else replace(prepared, found=_Staff(operator.user_id, operator.username))
 
 
-def _staff(ctx: Context) -> _Staff:
+async def _sending_away(read: Reader, arguments: _OfUser) -> Prepared:
+    """Name the acting user, and find the trades that end."""
+    prepared, found = await _by_staff(read, arguments), await trades.open_trades(read, arguments.user)
+    owners = {owner for one in found.values() for owner in one.owners}
+    return replace(prepared, found=_Sent(prepared.found, found), owners=(*prepared.owners, *sorted(owners)))
+
+
+def _staff(ctx: Context, found: _Staff | None) -> _Staff:
     acting = users.acting_user(ctx.actor)
     user = None if acting is None else ctx.get(users.User, acting)
-    found: _Staff | None = ctx.found
     return found or (_Staff(None, ctx.actor) if user is None else _Staff(user.user_id, user.username))
 
 
-@command(touches=[users.User, sessions.Session, UserBan], prepare=_by_staff, access="moderator")
+@command(
+    touches=[users.User, sessions.Session, UserBan, characters.CharacterSlot, trades.Trade, trades.TradeLock],
+    prepare=_sending_away,
+    prepares_again=[trades.TradeChanged],
+    access="moderator",
+)
 def ban(
     ctx: Context, *, user: users.UserId, reason: Personal[Reason], until: EpochMs | None = None, preset: Preset | None = None
 ) -> BanGiven:
-    """Ban a user until a time, or for an hour, a day, a week, a month or for ever; all their sessions end with it.
+    """Ban a user until a time, or for an hour, a day, a week, a month or for ever; all their sessions and open trades end with it.
 
     It holds from its commit on, in every process: tokens, API keys and logins are refused. Of several bans the one that ends last
     counts, and when it has expired the user may come back without anybody's doing.
 
-    Raises: USER_NOT_FOUND, ROLE_TOO_LOW, INVALID_ARGUMENT.
+    Raises: USER_NOT_FOUND, ROLE_TOO_LOW, INVALID_ARGUMENT, TRADE_CHANGED.
     """
-    row = users.alive(ctx, user)
+    row, found = users.alive(ctx, user), ctx.found
     users.require_authority(ctx, row, "moderator")
-    end, staff = rules.end_of_ban(ctx.now, until, preset), _staff(ctx)
+    end, staff = rules.end_of_ban(ctx.now, until, preset), _staff(ctx, found.staff)
     given = UserBan(
         user_id=user,
         ban_id=ctx.new_id(),
@@ -84,7 +123,36 @@ def ban(
     ctx.put(given)
     latest = max(end, row.banned_until or 0)
     ctx.change(row, banned_until=latest, updated_at=ctx.now)
-    return BanGiven(given.ban_id, rules.told(latest), sessions.end_all(ctx, user))
+    ended = sessions.end_all(ctx, user)
+    return BanGiven(given.ban_id, rules.told(latest), ended, trades.leave_all(ctx, user, found.leaving, "was banned"))
+
+
+@command(
+    touches=[users.User, sessions.Session, characters.CharacterSlot, trades.Trade, trades.TradeLock],
+    prepare=_sending_away,
+    prepares_again=[trades.TradeChanged],
+    access="moderator",
+)
+def kick(ctx: Context, *, user: users.UserId, session_id: Id | None = None) -> Kicked:
+    """End a session of a user of a lower role, or all of them, at once, and open trades with them; the user may log in again.
+
+    While other sessions are open, only the trade of the character ends that the session plays, if no other one plays it.
+
+    Raises: USER_NOT_FOUND, ROLE_TOO_LOW, SESSION_NOT_FOUND, TRADE_CHANGED.
+    """
+    users.require_authority(ctx, users.alive(ctx, user), "moderator")
+    before, playing = len(sessions.open_of(ctx, user)), None
+    if session_id is None:
+        sessions.end_all(ctx, user)
+    else:
+        playing = sessions.end_one(ctx, user, session_id).character_id
+    rest = sessions.open_of(ctx, user)
+    left = 0
+    if not rest:
+        left = trades.leave_all(ctx, user, ctx.found.leaving, "was kicked")
+    elif playing is not None and all(one.character_id != playing for one in rest):
+        left = trades.leave_all(ctx, user, ctx.found.leaving, "was kicked", only=playing)
+    return Kicked(before - len(rest), left)
 
 
 @command(touches=[users.User, UserBan], prepare=_by_staff, access="moderator")
@@ -97,7 +165,7 @@ def unban(ctx: Context, *, user: users.UserId, reason: Personal[Reason]) -> Lift
     users.require_authority(ctx, row, "moderator")
     if not users.is_banned(row, ctx.now):
         raise NotBanned(user_id=user)
-    staff, why = _staff(ctx), rules.clean(reason, "/reason", MAX_REASON)
+    staff, why = _staff(ctx, ctx.found), rules.clean(reason, "/reason", MAX_REASON)
     held = [one for one in ctx.rows(UserBan, user) if rules.in_force(one, ctx.now)]
     for one in held:
         ctx.change(one, lifted_at=ctx.now, lifted_by=staff.name, lifted_by_id=staff.id, lift_reason=why)
@@ -115,7 +183,7 @@ def add_note(ctx: Context, *, user: users.UserId, text: Secret[NoteText]) -> Not
     users.require_authority(ctx, row, "moderator")
     if len(list(ctx.rows(StaffNote, user))) >= rules.MAX_NOTES:
         raise TooManyNotes(limit=rules.MAX_NOTES)
-    staff = _staff(ctx)
+    staff = _staff(ctx, ctx.found)
     note = StaffNote(user, ctx.new_id(), staff.name, staff.id, rules.clean_lines(text, "/text", MAX_NOTE), ctx.now)
     ctx.put(note)
     return Noted(note.note_id)

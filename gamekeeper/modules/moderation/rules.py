@@ -110,6 +110,7 @@ EventType = Literal[
     "CHARACTER_CREATED",
     "CHARACTER_RENAMED",
     "CHARACTER_DELETED",
+    "CHARACTER_RESTORED",
     "ITEM_PICKUP",
     "ITEM_DROP",
     "ITEM_GIVEN",
@@ -134,13 +135,14 @@ EVENTS: Final[Mapping[EventType, tuple[str, ...]]] = {
     "REGISTERED": ("users.register", "users.create_guest", "sessions.guest_session", "guests.create", "guests.upgrade"),
     "LOGIN": ("sessions.login", "sessions.open_session", "accounts.sign_in", "accounts.redeem"),
     "LOGOUT": ("sessions.revoke", "sessions.revoke_all"),
-    "KICKED": ("sessions.kick",),
+    "KICKED": ("moderation.kick",),
     "PASSWORD_CHANGED": ("users.change_password", "users.reset_password"),
     "SESSION_START": ("characters.select",),
     "SESSION_END": ("characters.unselect",),
     "CHARACTER_CREATED": ("characters.create",),
     "CHARACTER_RENAMED": ("characters.rename",),
     "CHARACTER_DELETED": ("characters.delete",),
+    "CHARACTER_RESTORED": ("characters.restore",),
     "ITEM_PICKUP": ("items.pick_up",),
     "ITEM_DROP": ("items.drop",),
     "ITEM_GIVEN": ("items.give", "items.swap"),
@@ -178,7 +180,7 @@ def commands_of(events: Iterable[EventType] | None) -> list[str]:
 def listed(commands: Iterable[str]) -> str:
     """Give commands as one text with a comma at each end, which a statement can look into.
 
-    >>> listed(["sessions.revoke", "sessions.kick"])
-    ',sessions.revoke,sessions.kick,'
+    >>> listed(["sessions.revoke", "moderation.kick"])
+    ',sessions.revoke,moderation.kick,'
     """
     return f",{','.join(commands)},"

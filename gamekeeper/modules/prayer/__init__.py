@@ -3,7 +3,7 @@
 from .commands import Drained, PrayerState, activate, deactivate, drain, end_all, restore
 from .errors import NoPrayerPoints, TooManyPrayers, UnknownPrayer
 from .queries import Boost, PrayerSheet, boosted, sheet_of, show
-from .records import ActivePrayer, PrayerDebt, PrayerDefinition, PrayerId
+from .records import ActivePrayer, PrayerDebt, PrayerDefinition, PrayerId, PrayerPace
 from .rules import MAX_ACTIVE, PRAYER, TICK_MS, boosted_level, drained, multipliers, resistance
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "PrayerDebt",
     "PrayerDefinition",
     "PrayerId",
+    "PrayerPace",
     "PrayerSheet",
     "PrayerState",
     "TooManyPrayers",

@@ -9,6 +9,7 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
+from gamekeeper.errors import RateLimited
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
@@ -16,7 +17,7 @@ from gamekeeper.modules import characters, content, items, skills, xp
 
 from . import rules
 from .errors import NoPrayerPoints, TooManyPrayers, UnknownPrayer
-from .records import ActivePrayer, PrayerDebt, PrayerDefinition, PrayerId
+from .records import ActivePrayer, PrayerDebt, PrayerDefinition, PrayerId, PrayerPace
 
 TOUCHED = (characters.Character, characters.CharacterVital, ActivePrayer)
 
@@ -70,11 +71,11 @@ async def level_now(read: Reader, character: str) -> int:
     return rules.level_of(row, read.definitions(skills.SkillDefinition), read.definitions(xp.CurveDefinition))
 
 
-@command(touches=TOUCHED, prepare=_level, durability="checkpoint", access="player")
+@command(touches=(*TOUCHED, PrayerPace), prepare=_level, durability="checkpoint", access="player")
 def activate(ctx: Context, *, character: characters.CharacterId, prayer: PrayerId) -> PrayerState:
     """Begin to say a prayer; those that it excludes end. One that is said already goes on.
 
-    Raises: CHARACTER_NOT_FOUND, UNKNOWN_PRAYER, SKILL_TOO_LOW, NO_PRAYER_POINTS, TOO_MANY_PRAYERS.
+    Raises: CHARACTER_NOT_FOUND, UNKNOWN_PRAYER, SKILL_TOO_LOW, NO_PRAYER_POINTS, TOO_MANY_PRAYERS, RATE_LIMITED.
     """
     points = _points(ctx, character)
     known = ctx.definitions(PrayerDefinition)
@@ -86,6 +87,7 @@ def activate(ctx: Context, *, character: characters.CharacterId, prayer: PrayerI
     if points.current == 0:
         raise NoPrayerPoints(character=character)
     if ctx.get(ActivePrayer, character, prayer) is None:
+        _keep_pace(ctx, character)
         for row in ctx.rows(ActivePrayer, character):
             other = known.get(row.prayer_id)
             if other is not None and rules.exclude(wanted, other):
@@ -96,16 +98,18 @@ def activate(ctx: Context, *, character: characters.CharacterId, prayer: PrayerI
     return _state(ctx, points)
 
 
-@command(touches=TOUCHED, prepare=_level, durability="checkpoint", access="player")
+@command(touches=(*TOUCHED, PrayerPace), prepare=_level, durability="checkpoint", access="player")
 def deactivate(ctx: Context, *, character: characters.CharacterId, prayer: PrayerId | None = None) -> PrayerState:
     """Cease to say a prayer, or all of them; one that is not said stays so.
 
-    Raises: CHARACTER_NOT_FOUND.
+    Raises: CHARACTER_NOT_FOUND, RATE_LIMITED.
     """
     points = _points(ctx, character)
-    for row in ctx.rows(ActivePrayer, character):
-        if prayer in (None, row.prayer_id):
-            ctx.delete(row)
+    ending = [row for row in ctx.rows(ActivePrayer, character) if prayer in (None, row.prayer_id)]
+    if ending:
+        _keep_pace(ctx, character)
+    for row in ending:
+        ctx.delete(row)
     return _state(ctx, points)
 
 
@@ -154,6 +158,19 @@ def end_all(ctx: Context, character: str) -> list[str]:
     for row in rows:
         ctx.delete(row)
     return sorted(row.prayer_id for row in rows)
+
+
+def _keep_pace(ctx: Context, character: str) -> None:
+    """Note that a prayer begins or ends, unless that is too soon after the last time, or too often.
+
+    Raises: RATE_LIMITED.
+    """
+    settings = ctx.settings
+    before = ctx.get(PrayerPace, character) or PrayerPace(character, 0, 0, 0)
+    after, early_ms = rules.paced(before, ctx.now, settings.prayer_toggle_ms, settings.prayer_toggles_per_second)
+    if early_ms:
+        raise RateLimited(retry_after_seconds=early_ms / 1000)
+    ctx.put(after)
 
 
 def _points(ctx: Context, character: str) -> characters.CharacterVital:

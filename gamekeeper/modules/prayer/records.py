@@ -63,6 +63,15 @@ class ActivePrayer(Record, table="active_prayers", durability="checkpoint"):
     activated_at: EpochMs
 
 
+class PrayerPace(Record, table="prayer_paces", durability="checkpoint"):
+    """When a character last began or ended a prayer, and how many it did in the second that began at `since`."""
+
+    character_id: Key[characters.CharacterId]
+    toggled_at: EpochMs
+    since: EpochMs
+    toggles: Amount
+
+
 class PrayerDebt(Record, table="prayer_debts", durability="checkpoint", beside=ActivePrayer, checks=("spent < per",)):
     """What is spent of a hundredth of a point: `spent` of `per` parts. It stays, so that no short call and no logout gives it back."""
 

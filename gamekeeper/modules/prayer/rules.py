@@ -5,7 +5,7 @@ from typing import Final
 
 from gamekeeper.modules import content, items, skills, xp
 
-from .records import PrayerDefinition
+from .records import PrayerDefinition, PrayerPace
 
 PRAYER: Final = "prayer"
 """The skill, the vital, and the bonus of what is worn."""
@@ -15,8 +15,28 @@ MAX_ACTIVE: Final = 5
 RESISTANCE: Final = 60
 RESISTANCE_PER_BONUS: Final = 2
 TICK_MS: Final = 600
+SECOND_MS: Final = 1_000
 ONE: Final = 10_000
 """A multiplier that changes nothing, in basis points."""
+
+
+def paced(pace: PrayerPace, now: int, apart_ms: int, per_second: int) -> tuple[PrayerPace, int]:
+    """Give the pace once a prayer begins or ends now, and how many milliseconds too early that is.
+
+    >>> pace = PrayerPace("ada", toggled_at=10_400, since=10_000, toggles=4)
+    >>> paced(pace, 10_460, 100, 5)[1], paced(pace, 10_500, 100, 5)[1], paced(pace, 10_500, 100, 4)[1], paced(pace, 10_400, 0, 0)[1]
+    (40, 0, 500, 0)
+    >>> paced(pace, 11_000, 100, 5)[0]
+    PrayerPace(character_id='ada', toggled_at=11000, since=11000, toggles=1)
+
+    A clock that was set back keeps nobody waiting.
+    """
+    since, toggles = pace.since, pace.toggles
+    if not since <= now < since + SECOND_MS:
+        since, toggles = now, 0
+    apart = pace.toggled_at + apart_ms - now if pace.toggled_at <= now else 0
+    full = since + SECOND_MS - now if per_second and toggles >= per_second else 0
+    return PrayerPace(pace.character_id, now, since, toggles + 1), max(apart, full, 0)
 
 
 def resistance(bonus: int) -> int:

@@ -27,6 +27,8 @@ ACCOUNT: Final = "quest"
 """Where what quests hand over comes from, and where what they take back goes."""
 CARRIED: Final = frozenset({"inventory", "equipment", "pouch"})
 """Where a character must have what a quest requires: not in a bank, nor on a grave."""
+HANDED_TO: Final = ("inventory", "pouch")
+"""Where what is handed over lies: coins in the pouch."""
 
 Reason = Annotated[str, Meta(min_length=1, max_length=500, description="why it is done")]
 
@@ -86,7 +88,7 @@ def start(ctx: Context, *, character: characters.CharacterId, quest: QuestId) ->
     """Begin a quest whose requirements are all met, and hand over what it begins with.
 
     Raises: CHARACTER_NOT_FOUND, QUEST_NOT_FOUND, QUEST_ALREADY_STARTED, QUEST_ALREADY_COMPLETED, REQUIREMENTS_NOT_MET,
-    INVENTORY_FULL, UNKNOWN_ITEM.
+    INVENTORY_FULL, STACK_OVERFLOW, UNKNOWN_ITEM.
     """
     characters.alive(ctx, character)
     definition, row = _known(ctx, quest), ctx.get(QuestProgress, character, quest)
@@ -115,10 +117,12 @@ def start(ctx: Context, *, character: characters.CharacterId, quest: QuestId) ->
 def complete(ctx: Context, *, character: characters.CharacterId, quest: QuestId) -> Completed:
     """Complete a quest of which all stages are done: items, experience and quest points are paid with it, or nothing happens at all.
 
+    Coins go into the pouch.
+
     A replayable quest pays each time, any other one only once, also when staff have put it back.
 
     Raises: CHARACTER_NOT_FOUND, QUEST_NOT_FOUND, QUEST_NOT_STARTED, QUEST_ALREADY_COMPLETED, QUEST_NOT_COMPLETE, INVENTORY_FULL,
-    UNKNOWN_ITEM, UNKNOWN_SKILL, UNKNOWN_CURVE.
+    STACK_OVERFLOW, UNKNOWN_ITEM, UNKNOWN_SKILL, UNKNOWN_CURVE.
     """
     characters.alive(ctx, character)
     definition, row = _known(ctx, quest), _on_it(ctx, character, quest)
@@ -137,7 +141,7 @@ def complete(ctx: Context, *, character: characters.CharacterId, quest: QuestId)
 
 @command(touches=[characters.Character, QuestProgress, QuestAuditLog, items.Holding, items.ItemMovement], access="player")
 def abandon(ctx: Context, *, character: characters.CharacterId, quest: QuestId) -> Abandoned:
-    """Give a quest up: its stages begin anew next time, and what it had lent goes back as far as the inventory still holds it.
+    """Give a quest up: its stages begin anew next time, and what it had lent goes back as far as it is still carried.
 
     Raises: CHARACTER_NOT_FOUND, QUEST_NOT_STARTED, QUEST_ALREADY_COMPLETED.
     """
@@ -266,19 +270,24 @@ def _require(ctx: Context, character: str, definition: QuestDefinition) -> None:
 
 def _hand_over(ctx: Context, character: str, quest: str, things: list[ItemAmount]) -> None:
     for one in things:
-        items.mint(ctx, character, one.item, one.quantity, source=ACCOUNT, reason=f"quest {quest}")
+        container = items.place_for(items.known(ctx, one.item))
+        items.mint(ctx, character, one.item, one.quantity, source=ACCOUNT, container=container, reason=f"quest {quest}")
 
 
 def _take_back(ctx: Context, row: QuestProgress) -> list[ItemAmount]:
-    """Take what a quest has lent out of the inventory, as far as it is there."""
+    """Take what a quest has lent out of the inventory and the pouch, as far as it is there."""
     returned = []
     for item, owed in sorted(row.lent.items()):
-        stacks = [one for one in ctx.rows(items.Holding, row.character_id) if (one.container, one.item_id) == ("inventory", item)]
-        there = min(owed, sum(one.quantity for one in stacks))
-        if there:
-            for parcel in items.take(ctx, row.character_id, item, there):
-                items.burn(ctx, parcel, sink=ACCOUNT, reason=f"quest {row.quest_id}")
-            returned.append(ItemAmount(item, there))
+        stacks = [one for one in ctx.rows(items.Holding, row.character_id) if one.item_id == item and one.container in HANDED_TO]
+        stacks.sort(key=lambda one: (HANDED_TO.index(one.container), one.slot))
+        rest = owed
+        for stack in stacks:
+            part = min(stack.quantity, rest)
+            if part:
+                items.burn(ctx, items.lift(ctx, stack, part), sink=ACCOUNT, reason=f"quest {row.quest_id}")
+                rest -= part
+        if rest < owed:
+            returned.append(ItemAmount(item, owed - rest))
     return returned
 
 

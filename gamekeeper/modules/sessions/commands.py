@@ -318,10 +318,9 @@ def revoke(ctx: Context, *, user: users.UserId, session_id: Id) -> Revoked:
 
     Raises: SESSION_NOT_FOUND.
     """
-    session = ctx.get(Session, user, session_id)
-    if session is None:
-        raise SessionNotFound(id=session_id)
-    return Revoked(_end(ctx, [session]))
+    before = len(open_of(ctx, user))
+    end_one(ctx, user, session_id)
+    return Revoked(before - len(open_of(ctx, user)))
 
 
 @command(touches=[Session], access="player")
@@ -335,26 +334,28 @@ def end_all(ctx: Context, user: str, *, but: str | None = None) -> int:
     return _end(ctx, [one for one in ctx.rows(Session, user) if one.session_id != but])
 
 
+def end_one(ctx: Context, user: str, session_id: str) -> Session:
+    """End a session of a user, if it is open still, and give it as it was; whoever calls it lists `Session` in what it touches.
+
+    Raises: SESSION_NOT_FOUND.
+    """
+    session = ctx.get(Session, user, session_id)
+    if session is None:
+        raise SessionNotFound(id=session_id)
+    _end(ctx, [session])
+    return session
+
+
+def open_of(ctx: Context, user: str) -> list[Session]:
+    """Give the sessions of a user that are open; whoever calls it lists `Session` in what it touches."""
+    return [one for one in ctx.rows(Session, user) if rules.is_alive(one, ctx.now)]
+
+
 def _end(ctx: Context, ending: Sequence[Session]) -> int:
     alive = [one for one in ending if rules.is_alive(one, ctx.now)]
     for session in alive:
         ctx.change(session, revoked_at=ctx.now)
     return len(alive)
-
-
-@command(touches=[users.User, Session], prepare=users.with_actor, access="moderator")
-def kick(ctx: Context, *, user: users.UserId, session_id: Id | None = None) -> Revoked:
-    """End a session of a user of a lower role, or all of them, at once; the user may log in again.
-
-    Raises: USER_NOT_FOUND, ROLE_TOO_LOW, SESSION_NOT_FOUND.
-    """
-    users.require_authority(ctx, users.alive(ctx, user), "moderator")
-    if session_id is None:
-        return Revoked(end_all(ctx, user))
-    session = ctx.get(Session, user, session_id)
-    if session is None:
-        raise SessionNotFound(id=session_id)
-    return Revoked(_end(ctx, [session]))
 
 
 # Forgetting

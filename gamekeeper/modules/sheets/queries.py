@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from gamekeeper.kernel.queries import Loaded, Reader, query
 from gamekeeper.kernel.records import Record
-from gamekeeper.modules import characters, essences, items, prayer, quests, skills
+from gamekeeper.modules import characters, essences, items, prayer, quests, skills, titles, xp
 
 Part = Literal["location", "vitals", "attributes", "settings", "skills", "items", "essences", "abilities", "quests", "prayers"]
 EVERYTHING: Final[tuple[Part, ...]] = get_args(Part)
@@ -16,7 +16,7 @@ Parts = Annotated[list[Part], Meta(min_length=1, max_length=len(EVERYTHING))]
 RECORDS_OF: Final[Mapping[Part, tuple[type[Record], ...]]] = {
     "location": (characters.CharacterLocation,),
     "vitals": (characters.CharacterVital,),
-    "attributes": (characters.CharacterAttribute,),
+    "attributes": (characters.CharacterAttribute, xp.CharacterProgress),
     "settings": (characters.CharacterSetting,),
     "skills": (skills.CharacterSkill,),
     "items": (items.Holding,),
@@ -44,6 +44,7 @@ class WholeCharacter(Struct, frozen=True):
     location: characters.CharacterLocation | None = None
     vitals: list[characters.CharacterVital] | None = None
     attributes: list[characters.CharacterAttribute] | None = None
+    """with what the active title adds to them"""
     settings: dict[str, Any] | None = None
     skills: _Skills | None = None
     items: list[_Item] | None = None
@@ -66,10 +67,10 @@ async def whole(
     """
     wanted = dict.fromkeys(record for part in parts for record in RECORDS_OF[part])
     row, loaded = await characters.load_alive(read, character, *wanted)
-    return WholeCharacter(row, loaded.root.version, **_of_the_character(loaded, parts), **_of_the_game(read, loaded, parts))
+    return WholeCharacter(row, loaded.root.version, **_of_the_character(read, loaded, parts), **_of_the_game(read, loaded, parts))
 
 
-def _of_the_character(loaded: Loaded, parts: list[Part]) -> dict[str, Any]:
+def _of_the_character(read: Reader, loaded: Loaded, parts: list[Part]) -> dict[str, Any]:
     """Give where and how it is."""
     shown: dict[str, Any] = {}
     if "location" in parts:
@@ -77,7 +78,7 @@ def _of_the_character(loaded: Loaded, parts: list[Part]) -> dict[str, Any]:
     if "vitals" in parts:
         shown["vitals"] = loaded.rows(characters.CharacterVital)
     if "attributes" in parts:
-        shown["attributes"] = loaded.rows(characters.CharacterAttribute)
+        shown["attributes"] = titles.attributes_of(read, loaded)
     if "settings" in parts:
         shown["settings"] = {one.name: one.value for one in loaded.rows(characters.CharacterSetting)}
     return shown

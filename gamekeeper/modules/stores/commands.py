@@ -59,7 +59,7 @@ def buy(
     price = _agreed(item, quantity, cost(definition, shelf, stock, quantity), expected_price)
     _charge(ctx, character, definition, price)
     left = _put_stock(ctx, StoreStock(world, store, item, max(stock - quantity, 0), since), shelf)
-    made = items.mint(ctx, character, item, quantity, source=account_of(store), container=_container_for(bought))
+    made = items.mint(ctx, character, item, quantity, source=account_of(store), container=items.place_for(bought))
     return Bought(item, quantity, price, made.slots, left)
 
 
@@ -93,7 +93,7 @@ def sell(
     price = _agreed(item, quantity, payment(definition, shelf, stock, quantity), expected_price)
     left = _put_stock(ctx, StoreStock(world, store, kept, stock + quantity, since), shelf)
     if price:
-        container = _container_for(items.known(ctx, definition.currency))
+        container = items.place_for(items.known(ctx, definition.currency))
         items.mint(ctx, character, definition.currency, price, source=account_of(store), container=container)
     return Sold(item, quantity, price, left)
 
@@ -155,10 +155,6 @@ def _hand_over(ctx: Context, character: str, store: StoreDefinition, item: str, 
         if part:
             items.burn(ctx, items.lift(ctx, row, part), sink=account_of(store.id))
             quantity -= part
-
-
-def _container_for(item: content.ItemDefinition) -> items.Container:
-    return "pouch" if items.is_currency(item) else "inventory"
 
 
 # Stock

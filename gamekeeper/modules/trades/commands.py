@@ -4,17 +4,19 @@ The acting character is the first argument. The other one is found before the ba
 that the trade is still open, and everything that is offered, is looked at again under the locks of all three.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from gamekeeper.errors import RateLimited
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
 from gamekeeper.modules import characters, items
 
+from . import queries
 from .errors import (
     AlreadyAnswered,
     AlreadyInTrade,
@@ -27,13 +29,14 @@ from .errors import (
     NotExpired,
     NotInTrade,
     PlayerBusy,
-    RateLimited,
     StaleRevision,
     TradeChanged,
     TradeExpired,
 )
 from .records import NewTradeId, OfferedItem, OfferedItems, Revision, Screen, Trade, TradeId, TradeLock, TradeStatus
 from .rules import IDLE_TIMEOUT_MS, REQUEST_TIMEOUT_MS, Side, both_accept, cooldown_left_ms, is_busy
+
+TradeLimit = Annotated[int, Meta(ge=1, le=100, description="how many trades at most")]
 
 OPEN: tuple[TradeStatus, ...] = ("open", "confirmed")
 
@@ -54,6 +57,13 @@ class Cancelled(Struct, frozen=True):
     trades: int
 
 
+class TimedOut(Struct, frozen=True):
+    """How many trades were closed, or would be, and whether there are more."""
+
+    trades: int
+    more: bool
+
+
 class OpenTrade(Struct, frozen=True):
     """The trade that a character was in when it was looked for, and everybody whose lock its end needs."""
 
@@ -65,6 +75,12 @@ class _OfCharacter(Protocol):
     """The argument of `cancel_all` that its preparation needs."""
 
     character: str
+
+
+class _Sweep(Protocol):
+    """The argument of `time_out_expired` that its preparation needs."""
+
+    limit: int
 
 
 async def both_sides(read: Reader, arguments: Any) -> Prepared:
@@ -199,8 +215,8 @@ async def _open_trade(read: Reader, arguments: _OfCharacter) -> Prepared:
 def cancel_all(ctx: Context, *, character: characters.CharacterId) -> Cancelled:
     """Let a character leave the trade that it is in, if it is in one; nothing changes hands.
 
-    For whoever lets a player go: put it behind what ends the session (`sessions.revoke`, `sessions.kick`, `moderation.ban`) in one
-    `keep.do`, and both are done or neither. A trade that nobody cancels so ends by itself after five minutes without a move.
+    For whoever lets a player go: put it behind what ends the session (`sessions.revoke`) in one `keep.do`, and both are done or
+    neither; a ban and a kick do it themselves. A trade that nobody cancels so ends by itself after five minutes without a move.
 
     Raises: TRADE_CHANGED.
     """
@@ -219,6 +235,24 @@ def time_out(ctx: Context, *, trade: TradeId) -> TradeState:
     if ctx.now < row.expires_at:
         raise NotExpired(trade=trade)
     return state_of(end(ctx, row, "cancelled", "timed out"))
+
+
+async def _expired(read: Reader, arguments: _Sweep) -> Prepared:
+    rows = await queries.expired.function(read, at=read.now_ms(), limit=arguments.limit + 1)
+    some = rows[: arguments.limit]
+    owners = {owner for row in some for owner in (row.trade_id, row.initiator_id, row.receiver_id)}
+    return Prepared(found=(tuple(row.trade_id for row in some), len(rows) > len(some)), owners=tuple(sorted(owners)))
+
+
+@command(touches=[Trade, TradeLock], prepare=_expired, access="operator")
+def time_out_expired(ctx: Context, *, limit: TradeLimit = 50, dry_run: bool = False) -> TimedOut:
+    """Close trades that have expired, so many at the most, as `time_out` does; a dry run only counts them."""
+    found, more = ctx.found
+    rows = [row for trade in found if (row := ctx.get(Trade, trade)) is not None]
+    over = [row for row in rows if row.status in OPEN and row.expires_at <= ctx.now]
+    for row in over if not dry_run else ():
+        end(ctx, row, "cancelled", "timed out")
+    return TimedOut(len(over), more)
 
 
 # The trade and its locks
@@ -245,6 +279,33 @@ def leave(ctx: Context, character: str, found: OpenTrade, why: str) -> Trade | N
     if row is None:
         return None
     return end(ctx, row, "cancelled", f"the {side_of(row, character)} {why}")
+
+
+async def open_trades(read: Reader, user: str) -> dict[str, OpenTrade]:
+    """Find the trade of each character of a user, for the preparation of a command that will call `leave_all` and locks them all."""
+    found: dict[str, OpenTrade] = {}
+    for one in await queries.in_trades(read, user):
+        ends = (one.trade_id, one.initiator_id, one.receiver_id)
+        found[one.character_id] = OpenTrade(one.trade_id, tuple(end for end in (one.character_id, *ends) if end is not None))
+    return found
+
+
+def leave_all(ctx: Context, user: str, found: Mapping[str, OpenTrade], why: str, *, only: str | None = None) -> int:
+    """End the trades that the characters of a user are in, or one of them, and say how many.
+
+    Whoever calls it lists `Trade`, `TradeLock` and `CharacterSlot` in what it touches.
+
+    Raises: TRADE_CHANGED when they are others than were found; a command names it in `prepares_again`.
+    """
+    for slot in ctx.rows(characters.CharacterSlot, user):
+        if slot.character_id not in found:
+            raise TradeChanged(character=slot.character_id)
+    ended: set[str] = set()
+    for character, trade in found.items():
+        # Two characters of one user may be in one trade.
+        if only in (None, character) and trade.trade_id not in ended and leave(ctx, character, trade, why) is not None:
+            ended.add(str(trade.trade_id))
+    return len(ended)
 
 
 def ongoing(ctx: Context, trade: str, character: str) -> Trade:

@@ -18,14 +18,6 @@ class PlayerBusy(GameError):
     character: str
 
 
-class RateLimited(GameError):
-    """The last request was too short a while ago."""
-
-    code = "RATE_LIMITED"
-    kind = Kind.TOO_OFTEN
-    retry_after_seconds: float
-
-
 class InvalidTrade(OwnerNotFound):
     """There is no such trade, or it has ended."""
 

@@ -13,9 +13,10 @@ from gamekeeper.kernel.store.schema import table
 from gamekeeper.modules import characters
 
 from .errors import InvalidTrade
-from .records import Trade, TradeId
+from .records import Trade, TradeId, TradeLock
 
 trades = table(Trade)
+locks = table(TradeLock)
 people = table(characters.Character)
 AT = bindparam("at", type_=BigInteger)
 LIMIT = bindparam("limit", type_=BigInteger)
@@ -40,6 +41,14 @@ def _names_in(page: Any) -> Any:
 
 NAMES = _names_in(TRADES)
 NAMES_OF = _names_in(TRADES_OF)
+IN_TRADES = (
+    select(people.c.character_id, trades.c.trade_id, trades.c.initiator_id, trades.c.receiver_id)
+    .select_from(people)
+    .outerjoin(locks, locks.c.character_id == people.c.character_id)
+    .outerjoin(trades, trades.c.trade_id == locks.c.trade_id)
+    .where(people.c.user_id == bindparam("user", type_=Text), people.c.tombstoned_at.is_(None))
+    .order_by(people.c.character_id)
+)
 EXPIRED = (
     select(trades)
     .where(trades.c.status == bindparam("status", type_=Text), trades.c.expires_at <= AT)
@@ -54,6 +63,15 @@ class LoggedTrade(Struct, frozen=True):
     trade: Trade
     initiator_name: str | None
     receiver_name: str | None
+
+
+class InTrade(Struct, frozen=True):
+    """A character, and the trade that it is in, if it is in one."""
+
+    character_id: str
+    trade_id: str | None
+    initiator_id: str | None
+    receiver_id: str | None
 
 
 class _Named(Struct, frozen=True):
@@ -115,6 +133,11 @@ async def expired(read: Reader, *, at: EpochMs, limit: PageLimit = 50) -> list[T
     waiting = await read.rows(Trade, EXPIRED, status="open", at=at, limit=limit)
     confirmed = await read.rows(Trade, EXPIRED, status="confirmed", at=at, limit=limit)
     return (waiting + confirmed)[:limit]
+
+
+async def in_trades(read: Reader, user: str) -> list[InTrade]:
+    """Find the characters of a user, each with the trade that it is in."""
+    return await read.rows(InTrade, IN_TRADES, user=user)
 
 
 def _page(rows: list[Trade], limit: int) -> Page[Trade]:

@@ -11,6 +11,7 @@ from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.records import EpochMs, Personal
 from gamekeeper.kernel.workingset import Context
+from gamekeeper.modules import days
 
 from . import emails, passwords, rules
 from .authority import require_authority, with_actor
@@ -133,7 +134,7 @@ def register(
 
 
 def _check_time_zone(name: str) -> None:
-    if name not in rules.time_zones():
+    if not days.is_zone(name):
         raise InvalidArgument(path="/timezone", problem="not a name of the IANA time zone database")
 
 

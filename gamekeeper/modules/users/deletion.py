@@ -18,7 +18,7 @@ from .commands import alive
 from .credentials import proved, release_email, still_proved
 from .errors import DeletionNotDue
 from .passwords import GivenPassword
-from .queries import CLAIM_HOLDER, HELD_LONG, HeldName
+from .queries import CLAIM_HOLDER, HELD_LONG, WITH_OLD_TOKENS, HeldName, WithOldTokens
 from .records import User, UserId, Verification
 
 NameLimit = Annotated[int, Meta(ge=1, le=100, description="how many at most")]
@@ -34,6 +34,13 @@ class Released(Struct, frozen=True):
     """How many names were given back; as many as were asked for means that there may be more."""
 
     names: int
+
+
+class ForgottenTokens(Struct, frozen=True):
+    """How many tokens went, or would go, and whether there are more."""
+
+    tokens: int
+    more: bool
 
 
 class _Leaving(Struct, frozen=True):
@@ -187,13 +194,29 @@ async def _held_long(read: Reader, arguments: _Many) -> Prepared:
 
 
 @command(touches=[User], prepare=_held_long, access="operator", module="users")
-def release_held_names(ctx: Context, *, limit: NameLimit = 100) -> Released:
-    """Give back the names of users who were erased more than 90 days ago, so that others can have them."""
+def release_held_names(ctx: Context, *, limit: NameLimit = 100, dry_run: bool = False) -> Released:
+    """Give back the names of users who were erased more than 90 days ago, so that others can have them; a dry run only counts them."""
     found: list[HeldName] = ctx.found
-    for one in found:
+    for one in found if not dry_run else ():
         ctx.release(rules.HELD_CLAIM, one.key)
         row = ctx.get(User, one.user_id)
         if row is not None:
             # Claims are in no journal; the change of the row tells that it happened.
             ctx.change(row, updated_at=ctx.now)
     return Released(len(found))
+
+
+async def _with_old_tokens(read: Reader, arguments: _Many) -> Prepared:
+    rows = await read.rows(WithOldTokens, WITH_OLD_TOKENS, now=read.now_ms(), limit=arguments.limit + 1)
+    found = tuple(sorted(one.user_id for one in rows[: arguments.limit]))
+    return Prepared(found=(found, len(rows) > len(found)), owners=found)
+
+
+@command(touches=[Verification], prepare=_with_old_tokens, access="operator", module="users")
+def forget_verifications(ctx: Context, *, limit: NameLimit = 100, dry_run: bool = False) -> ForgottenTokens:
+    """Delete tokens sent by mail that ran out, of so many users at the most; a dry run only counts them."""
+    found, more = ctx.found
+    old = [one for user in found for one in ctx.rows(Verification, user) if one.expires_at <= ctx.now]
+    for one in old if not dry_run else ():
+        ctx.delete(one)
+    return ForgottenTokens(len(old), more)

@@ -38,6 +38,12 @@ LAST_CHARACTER = "\U0010ffff"
 
 verifications = table(Verification)
 
+WITH_OLD_TOKENS = (
+    select(verifications.c.user_id)
+    .where(verifications.c.expires_at <= bindparam("now", type_=BigInteger))
+    .distinct()
+    .limit(bindparam("limit", type_=BigInteger))
+)
 BY_TOKEN = select(verifications).where(verifications.c.value_hash == bindparam("hash", type_=Text))
 
 HELD_LONG = (
@@ -107,6 +113,12 @@ class UserView(Struct, frozen=True):
     last_login_at: EpochMs | None
     deletion_requested_at: EpochMs | None
     tombstoned_at: EpochMs | None
+
+
+class WithOldTokens(Struct, frozen=True):
+    """A user who has tokens that ran out."""
+
+    user_id: str
 
 
 class HeldName(Struct, frozen=True):

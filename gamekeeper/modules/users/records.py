@@ -55,7 +55,7 @@ class User(Record, table="users", indexes=(("username_key",), ("deletion_request
     banned_until: EpochMs | None = None
 
 
-class Verification(Record, table="verifications", unique=(("value_hash",),)):
+class Verification(Record, table="verifications", unique=(("value_hash",),), indexes=(("expires_at",),)):
     """A token on its way to a person, who shows by it that they read mail sent to an address. Good once, and not for long."""
 
     user_id: Key[UserId]

@@ -3,9 +3,7 @@
 import hashlib
 import secrets
 import unicodedata
-import zoneinfo
 from collections.abc import Iterable
-from functools import cache
 from typing import Final
 
 from msgspec import Struct
@@ -206,12 +204,6 @@ USERNAME_POLICY: Final = NamePolicy(shortest=3, longest=32, punctuation="_-.", r
 
 SHOWN_NAME_POLICY: Final = NamePolicy(shortest=1, longest=128, punctuation=" _-.,'", reserved=RESERVED)
 """For the name beside the user name, which is not unique."""
-
-
-@cache
-def time_zones() -> frozenset[str]:
-    """All names of time zones that this machine knows."""
-    return frozenset(zoneinfo.available_timezones())
 
 
 def guest_is_over(user: User, now: int) -> bool:

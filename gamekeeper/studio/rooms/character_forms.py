@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.commands import Call
-from gamekeeper.modules import characters, items, quests, skills
+from gamekeeper.modules import characters, items, quests, skills, titles, xp
 
 from .edits import MEANT, Form, Forms, Typed
 
@@ -18,6 +18,14 @@ def _whole(typed: Typed, name: str, least: int) -> int:
     text = typed.get(name, "").strip().replace(",", "")
     if not (text.isascii() and text.isdigit() and len(text) <= 16):
         raise InvalidArgument(path=f"/{name}", problem=f"a whole number, at least {least}")
+    return int(text)
+
+
+def _signed(typed: Typed, name: str) -> int:
+    text = typed.get(name, "").strip().replace(",", "").replace("\u2212", "-")
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 16):
+        raise InvalidArgument(path=f"/{name}", problem="a whole number, with a minus where it is taken away")
     return int(text)
 
 
@@ -77,6 +85,34 @@ def _was_reset(typed: Typed, _result: Any) -> str:
     return f"{typed['quest']} can be begun anew."
 
 
+def _correct(character: str, typed: Typed) -> Call[Any]:
+    amount = _signed(typed, "amount")
+    if amount == 0:
+        raise InvalidArgument(path="/amount", problem="more or less than 0")
+    return xp.correct(character=character, amount=amount, reason=typed.get("reason", "").strip())
+
+
+def _corrected(typed: Typed, result: xp.Awarded) -> str:
+    less = "" if result.final_xp == _signed(typed, "amount") else " There was no more to be taken."
+    return f"{result.final_xp:+,} XP: level {result.level} with {result.total_xp:,} now.{less}"
+
+
+def _award_title(character: str, typed: Typed) -> Call[Any]:
+    return titles.award(character=character, title=typed.get("title", ""), reason=typed.get("reason", "").strip())
+
+
+def _revoke_title(character: str, typed: Typed) -> Call[Any]:
+    return titles.revoke(character=character, title=typed.get("title", ""), reason=typed.get("reason", "").strip())
+
+
+def _title_awarded(typed: Typed, _result: Any) -> str:
+    return f"{typed['title']} is awarded; only by hand it is taken again."
+
+
+def _title_revoked(typed: Typed, _result: Any) -> str:
+    return f"{typed['title']} is revoked; no condition gives it back."
+
+
 WHAT: Final = ("item", "quantity", "container", "reason")
 FORMS: Final[Forms] = {
     "rename": Form(("name", "reason"), _rename, _renamed),
@@ -85,4 +121,7 @@ FORMS: Final[Forms] = {
     "set-xp": Form(("skill", "xp", "reason"), _set_xp, _xp_set, "skills"),
     "set-stage": Form(("stage", "reason"), _set_stage, _stage_set, "quests"),
     "reset-quest": Form(("quest", "pays_again", "reason", "confirm"), _reset, _was_reset, "quests"),
+    "correct-xp": Form(("amount", "reason"), _correct, _corrected, "progress"),
+    "award-title": Form(("title", "reason"), _award_title, _title_awarded, "progress"),
+    "revoke-title": Form(("title", "reason"), _revoke_title, _title_revoked, "progress"),
 }

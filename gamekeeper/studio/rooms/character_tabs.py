@@ -1,8 +1,8 @@
-"""The tabs of a character's page: skills, equipment, bank, quests, essences, prayers and deaths. Each is read in one round trip."""
+"""The tabs of a character's page. What is kept of a character is read in one round trip; what grows with time, page by page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -12,13 +12,14 @@ from starlette.responses import Response
 
 from gamekeeper.kernel.queries import Loaded, Reader
 from gamekeeper.kernel.records import Record
-from gamekeeper.modules import banks, characters, combat, content, essences, items, prayer, quests, skills, xp
+from gamekeeper.modules import banks, characters, combat, content, essences, items, npcs, prayer, quests, skills, titles, xp
 from gamekeeper.studio import queries
 from gamekeeper.studio.asking import id_of, is_id, keep_of, word
 from gamekeeper.studio.bag import WORN, Definitions, Piece, Place, bags_of, piece_of
 from gamekeeper.studio.rendering import page
 
 from .edits import Draft
+from .progress_tabs import pages_of_days, pages_of_progress
 
 DEATHS: Final = 25
 HEAD: Final = (characters.Character, characters.CharacterLocation, characters.CharacterVital)
@@ -32,6 +33,8 @@ class Tab(Struct, frozen=True):
     title: str
     records: tuple[type[Record], ...]
     view: Callable[[Reader, Loaded], Shown]
+    more: Callable[[Request, Loaded], Awaitable[Shown]] | None = None
+    """what is asked for besides, because it grows with time or is judged anew"""
 
 
 def _skills(read: Reader, loaded: Loaded) -> Shown:
@@ -104,15 +107,30 @@ def _deaths(_read: Reader, loaded: Loaded) -> Shown:
     return {"kills": sorted(loaded.rows(combat.NpcKill), key=lambda one: -one.kill_count)}
 
 
+def _nothing(_read: Reader, _loaded: Loaded) -> Shown:
+    return {}
+
+
+async def _pages_of_deaths(request: Request, loaded: Loaded) -> Shown:
+    """Deaths grow with time, so they are a list with pages; who killed is named when it was a character."""
+    keep, cursor = keep_of(request), word(request, "cursor") or None
+    deaths = await keep.ask(combat.deaths(character=loaded.root.id, limit=DEATHS, cursor=cursor))
+    labels = await queries.labels(keep, {one.killed_by for one in deaths.items if is_id(one.killed_by)})
+    known = {"definitions": keep.reader.definitions(content.ItemDefinition), "npcs": keep.reader.definitions(npcs.NpcDefinition)}
+    return {"deaths": deaths, "cursor": cursor, "labels": labels} | known
+
+
 _OF_QUESTS = (quests.QuestProgress, xp.CharacterProgress, skills.CharacterSkill, items.Holding)
 TABS: Final[Mapping[str, Tab]] = {
+    "progress": Tab("Progress", (xp.CharacterProgress, titles.UserTitle), _nothing, pages_of_progress),
+    "days": Tab("Days", (), _nothing, pages_of_days),
     "skills": Tab("Skills", (skills.CharacterSkill,), _skills),
     "equipment": Tab("Equipment", (items.Holding,), _equipment),
     "bank": Tab("Bank", (items.Holding, banks.BankTab, banks.BankPlaceholder), _bank),
     "quests": Tab("Quests", _OF_QUESTS, _quests),
     "essences": Tab("Essences", (essences.CharacterEssence, essences.CharacterAbility, characters.CharacterAttribute), _essences),
     "prayers": Tab("Prayers", (prayer.ActivePrayer, skills.CharacterSkill, items.Holding), _prayers),
-    "deaths": Tab("Deaths", (combat.NpcKill,), _deaths),
+    "deaths": Tab("Deaths", (combat.NpcKill,), _deaths, _pages_of_deaths),
 }
 TITLES: Final = [("", "Overview"), *((name, tab.title) for name, tab in TABS.items())]
 
@@ -142,14 +160,6 @@ async def answer_tab(request: Request, name: str, drafts: dict[str, Draft], stat
     head = Head(found.root, row, found.one(characters.CharacterLocation), found.rows(characters.CharacterVital))
     values: Shown = {"room": "characters", "sheet": head, "tab": name, "titles": TITLES, "drafts": drafts, "labels": {}}
     values |= tab.view(read, found)
-    if name == "deaths":
-        values |= await _pages_of_deaths(request, id)
+    if tab.more is not None:
+        values |= await tab.more(request, found)
     return page(request, f"character_{name}.html", status, **values)
-
-
-async def _pages_of_deaths(request: Request, id: str) -> Shown:
-    """Deaths grow with time, so they are a list with pages; who killed is named when it was a character."""
-    keep, cursor = keep_of(request), word(request, "cursor") or None
-    deaths = await keep.ask(combat.deaths(character=id, limit=DEATHS, cursor=cursor))
-    labels = await queries.labels(keep, {one.killed_by for one in deaths.items if is_id(one.killed_by)})
-    return {"deaths": deaths, "cursor": cursor, "labels": labels, "definitions": keep.reader.definitions(content.ItemDefinition)}

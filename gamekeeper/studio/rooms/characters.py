@@ -15,7 +15,7 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel import history
 from gamekeeper.kernel.commands import COMMANDS
 from gamekeeper.kernel.queries import Page, Root
-from gamekeeper.modules import characters, content, items, trades
+from gamekeeper.modules import characters, combat, content, items, trades
 from gamekeeper.studio import queries
 from gamekeeper.studio.asking import PAGE, id_of, keep_of, wants_part, word
 from gamekeeper.studio.bag import Bag, bags_of
@@ -24,6 +24,7 @@ from gamekeeper.studio.rendering import page
 from .character_forms import FORMS
 from .character_tabs import TITLES, answer_tab
 from .edits import Draft, change, new_drafts
+from .progress_tabs import show_award
 
 ENTRIES: Final = 25
 """Entries of a timeline's page."""
@@ -151,15 +152,18 @@ async def timeline_of(request: Request, id: str, others: AbstractSet[str] = froz
 async def owner(request: Request) -> Response:
     """Any other owner: a user, a world, the content; its root row and its timeline."""
     keep, id = keep_of(request), id_of(request)
-    timeline = await timeline_of(request, id)
     if wants_part(request):
-        return page(request, "timeline_part.html", **timeline)
+        return page(request, "timeline_part.html", **await timeline_of(request, id))
     root = await keep.reader.root(id)
     if root is None:
         raise OwnerNotFound(id=id)
     rows = await keep.reader.all(items.Holding, id)
     bags = [bag for bag in bags_of(rows, keep.reader.definitions(content.ItemDefinition)) if bag.filled]
-    return page(request, "owner.html", room="", root=root, bags=bags, commands=sorted(COMMANDS), **timeline)
+    death = await queries.death_of(keep.reader, gravestone=id) if root.kind == combat.GRAVESTONE else None
+    timeline = await timeline_of(request, id, frozenset() if death is None else {death.character_id})
+    return page(
+        request, "owner.html", room="characters" if death else "", root=root, bags=bags, death=death, commands=sorted(COMMANDS), **timeline
+    )
 
 
 ROUTES = [
@@ -167,5 +171,6 @@ ROUTES = [
     Route("/characters/{id}", show),
     Route("/characters/{id}/{form}", edit, methods=["POST"]),
     Route("/characters/{id}/{tab}", show_tab),
+    Route("/characters/{id}/progress/{seq:int}", show_award),
     Route("/owners/{id}", owner),
 ]

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 from msgspec import Struct
@@ -18,11 +16,11 @@ from gamekeeper.modules import content, items
 from gamekeeper.studio import queries
 from gamekeeper.studio.asking import keep_of, word
 from gamekeeper.studio.bag import piece_of
+from gamekeeper.studio.charts import chart_of
 from gamekeeper.studio.rendering import page
 
 FRESH_SECONDS: Final = 30.0
 """How long a balance is shown again before every holding and movement is read anew."""
-DAYS_CHARTED: Final = 90
 
 
 class Balance(Struct, frozen=True):
@@ -56,40 +54,6 @@ def ledger_of(request: Request) -> Ledger:
     return ledger
 
 
-class Chart(Struct, frozen=True):
-    """An item's flows by day, in the columns that the chart wants; days without any are 0."""
-
-    days: list[int]
-    minted: list[int]
-    burned: list[int]
-    supply: list[int]
-
-    @property
-    def text(self) -> str:
-        """As JSON for the page's script. It draws with floats; exact numbers stand in the table."""
-        return json.dumps([[day // 1000 for day in self.days], self.minted, [-one for one in self.burned], self.supply])
-
-
-def chart_of(flows: list[queries.Day]) -> Chart:
-    """Fill the gaps between days and add up the supply."""
-    chart = Chart([], [], [], [])
-    by_day = {flow.day: flow for flow in flows}
-    supply = 0
-    for day in range(flows[0].day, flows[-1].day + 1, queries.DAY_MS) if flows else ():
-        flow = by_day.get(day) or queries.Day(day, 0, 0)
-        supply += flow.minted - flow.burned
-        chart.days.append(day)
-        chart.minted.append(flow.minted)
-        chart.burned.append(flow.burned)
-        chart.supply.append(supply)
-    return Chart(*(column[-DAYS_CHARTED:] for column in (chart.days, chart.minted, chart.burned, chart.supply)))
-
-
-def day_text(day: int) -> str:
-    """A day (UTC) as it is written."""
-    return datetime.fromtimestamp(day / 1000, UTC).strftime("%Y-%m-%d")
-
-
 async def index(request: Request) -> Response:
     """The balance of every item, and one item's flows by day."""
     keep = keep_of(request)
@@ -100,7 +64,6 @@ async def index(request: Request) -> Response:
     liveliest = max(rows, key=lambda row: (min(row.minted, row.burned), row.minted, row.item), default=None)
     chosen = word(request, "item") or (liveliest.item if liveliest is not None else "")
     chart = chart_of(await queries.days(keep.reader.patient(), item=chosen)) if chosen else chart_of([])
-    recent = [(day_text(day), *rest) for day, *rest in zip(chart.days, chart.minted, chart.burned, chart.supply, strict=True)]
     return page(
         request,
         "economy.html",
@@ -112,7 +75,7 @@ async def index(request: Request) -> Response:
         at=balance.at,
         chosen=piece_of(known, chosen, 1) if chosen else None,
         chart=chart,
-        days=[row for row in reversed(recent) if row[1] or row[2]],
+        days=chart.rows,
     )
 
 

@@ -68,6 +68,8 @@ async def show(request: Request) -> Response:
         room="items",
         definition=definition,
         piece=piece_of(known, id, 1),
+        note=items.note_for(definition),
+        note_of=items.note_of(id, known),
         balance=balance,
         asked=asked,
         holders=holders,

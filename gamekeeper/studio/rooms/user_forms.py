@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.commands import Call
-from gamekeeper.modules import moderation, people, sessions, users
+from gamekeeper.modules import moderation, people, users
 
 from .edits import Form, Forms, Typed
 
@@ -77,10 +77,10 @@ def _kick(user: str, typed: Typed) -> Call[Any]:
     which = typed.get("session_id", "")
     if not which:
         raise InvalidArgument(path="/session_id", problem="choose a session, or all of them")
-    return sessions.kick(user=user, session_id=None if which == EVERY else which)
+    return moderation.kick(user=user, session_id=None if which == EVERY else which)
 
 
-def _kicked(_typed: Typed, result: sessions.Revoked) -> str:
+def _kicked(_typed: Typed, result: moderation.Kicked) -> str:
     return _ended(result.sessions) if result.sessions else "That had ended before; nothing was changed."
 
 

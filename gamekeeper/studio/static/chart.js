@@ -1,9 +1,10 @@
-// Draws an item's faucets and sinks by day, from the table's own numbers in data-chart.
+// Draws what came, what went and what there is by day, from the table's own numbers in data-chart; data-labels names the three.
 "use strict";
 (() => {
   const holder = document.querySelector("[data-chart]");
   if (!holder || typeof uPlot === "undefined") return;
-  const [days, minted, burned, supply] = JSON.parse(holder.dataset.chart);
+  const [days, came, went, there] = JSON.parse(holder.dataset.chart);
+  const [first, second, third] = JSON.parse(holder.dataset.labels);
   let chart = null;
 
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -20,24 +21,25 @@
       width: holder.clientWidth,
       height: 260,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-      scales: { x: { range: (_, low, high) => [low - 43200, high + 43200] } },
+      // One day alone would stand in the middle of a year.
+      scales: { x: { range: (_, low, high) => (days.length > 1 ? [low - 43200, high + 43200] : [days[0] - 302400, days[0] + 302400]) } },
       axes: [
         { ...axis, grid: { show: false }, space: 70, values: (_, ticks) => ticks.map((one) => day(one).slice(5)) },
         { ...axis, size: 56, values: (_, ticks) => ticks.map((one) => compact.format(Math.abs(one))) },
-        { ...axis, side: 1, size: 56, scale: "supply", grid: { show: false }, values: (_, ticks) => ticks.map((one) => compact.format(one)) },
+        { ...axis, side: 1, size: 56, scale: "there", grid: { show: false }, values: (_, ticks) => ticks.map((one) => compact.format(one)) },
       ],
       series: [
         { label: "day (UTC)", value: (_, one) => (one === null ? "–" : day(one)) },
-        { label: "minted", fill: colour("--ok"), stroke: colour("--ok"), width: 0, paths: bars, points: { show: false }, value },
-        { label: "burned", fill: colour("--alarm"), stroke: colour("--alarm"), width: 0, paths: bars, points: { show: false }, value },
-        { label: "in the world", scale: "supply", stroke: colour("--accent"), width: 2, points: { size: 5 }, value },
+        { label: first, fill: colour("--ok"), stroke: colour("--ok"), width: 0, paths: bars, points: { show: false }, value },
+        { label: second, fill: colour("--alarm"), stroke: colour("--alarm"), width: 0, paths: bars, points: { show: false }, value },
+        { label: third, scale: "there", stroke: colour("--accent"), width: 2, points: { size: 5 }, value },
       ],
     };
   }
 
   function draw() {
     if (chart) chart.destroy();
-    chart = new uPlot(options(), [days, minted, burned, supply], holder);
+    chart = new uPlot(options(), [days, came, went, there], holder);
   }
 
   draw();

@@ -1,0 +1,195 @@
+"""The close of days beside everything else that happens: reports that come between, content that changes, other keeps, clocks that differ."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import gamekeeper
+from gamekeeper.keep import Keep
+from gamekeeper.kernel.clock import ManualClock
+from gamekeeper.kernel.verify import verify
+from gamekeeper.modules import characters, content, dailies, evening, metrics, titles, users, xp
+from tests.modules.scene import pack
+from tests.modules.test_dailies import GAME, HOUR, SLEEP, STEPS, close, living_in, metric, quest, say
+
+DAY = 24 * HOUR
+FRIDAY, SATURDAY = "2027-01-15", "2027-01-16"
+
+
+def between(monkeypatch: pytest.MonkeyPatch, call: Any, happens: Callable[[], Awaitable[Any]]) -> None:
+    """Let something happen once, after a command has been prepared and before it is done."""
+    prepare, things = call.prepare, [happens]
+
+    async def prepared(read: Any, arguments: Any) -> Any:
+        found = await prepare(read, arguments)
+        if things:
+            await things.pop()()
+        return found
+
+    monkeypatch.setattr(call, "prepare", prepared)
+
+
+async def statuses(keep: Keep, character: str, day: str) -> dict[str, str]:
+    """The status of each quest of a day that is stored."""
+    rows = await keep.reader.all(dailies.QuestLog, character)
+    return {row.template_id: row.status for row in rows if row.day_date == day}
+
+
+async def test_a_report_that_comes_while_its_day_is_being_closed_counts_as_a_whole(
+    timed: Keep, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await timed.do(content.load_pack(pack=pack(*GAME)))
+    (ada,) = await living_in(timed, "UTC")
+    await say(timed, ada, steps=1)
+    clock.move(DAY)
+    await close(timed, ada)
+    clock.move(DAY)
+    between(monkeypatch, evening.close_days, lambda: say(timed, ada, SATURDAY, steps=5_000, sleep=8))
+
+    closed = [(await close(timed, ada)).days for _ in range(2)]
+
+    assert sum(closed) == 1
+    assert await statuses(timed, ada, SATURDAY) == {"walk": "COMPLETED", "sleep": "COMPLETED", "read": "EXPIRED"}
+    (tally,) = [row for row in await timed.reader.all(metrics.Tally, ada) if row.metric == "steps"]
+    assert (tally.total, tally.last_day) == (5_001_000, SATURDAY)
+    (log, _) = (await timed.ask(dailies.history(character=ada))).items
+    assert (log.core_completed, log.all_completed, log.evaluated) == (2, True, True)
+
+
+async def test_a_day_that_ends_while_the_one_before_is_being_closed_waits_for_the_next_time(
+    timed: Keep, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await timed.do(content.load_pack(pack=pack(*GAME)))
+    (ada,) = await living_in(timed, "UTC")
+    await say(timed, ada, steps=1)
+    clock.move(DAY)
+    await say(timed, ada, steps=5_000, sleep=8)
+
+    async def a_day_passes() -> None:
+        clock.move(DAY)
+
+    between(monkeypatch, evening.close_days, a_day_passes)
+    closed = [(await close(timed, ada)).days for _ in range(2)]
+
+    assert closed == [1, 1]
+    assert await statuses(timed, ada, SATURDAY) == {"walk": "COMPLETED", "sleep": "COMPLETED", "read": "EXPIRED"}
+
+
+async def test_a_character_that_begins_at_midnight_begins_with_a_day_that_is_open(
+    timed: Keep, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await timed.do(content.load_pack(pack=pack(*GAME)))
+    (ada,) = await living_in(timed, "UTC")
+    clock.move(16 * HOUR - 1)
+
+    async def midnight() -> None:
+        clock.move(2)
+
+    between(monkeypatch, dailies.report, midnight)
+    assert [one.template for one in (await say(timed, ada, sleep=8)).completed] == ["sleep"]
+    clock.move(DAY)
+    await close(timed, ada)
+    clock.move(DAY)
+    await close(timed, ada)
+
+    logs = (await timed.ask(dailies.history(character=ada))).items
+    assert [(log.day_date, log.evaluated, log.core_completed) for log in logs] == [(SATURDAY, True, 0), (FRIDAY, True, 1)]
+
+
+async def test_quests_whose_definition_is_gone_expire_with_their_day_and_are_not_missed(timed: Keep, clock: ManualClock) -> None:
+    await timed.do(content.load_pack(pack=pack(*GAME)))
+    (ada, bob) = await living_in(timed, "UTC", "UTC")
+    await say(timed, ada, sleep=8)
+    await say(timed, bob, sleep=1)
+    await timed.do(content.load_pack(pack=pack(*(one for one in GAME if one.id not in ("walk", "walks", "read")))))
+    clock.move(DAY)
+
+    await close(timed, ada, bob)
+
+    assert await statuses(timed, ada, FRIDAY) == {"walk": "EXPIRED", "sleep": "COMPLETED", "read": "EXPIRED"}
+    logs = [(await timed.ask(dailies.history(character=one))).items[0] for one in (ada, bob)]
+    assert [(log.core_completed, log.core_total, log.all_completed, log.debuff_triggered) for log in logs] == [
+        (1, 1, True, False),
+        (0, 1, False, False),
+    ], "one of two that can be done was missed, which is no debuff"
+    assert await statuses(timed, ada, "2027-01-11") == {"walks": "ACTIVE"}, "a pack that is put right again within the week has it still"
+    clock.move(2 * DAY)
+    await close(timed, ada, bob)
+    assert await statuses(timed, ada, "2027-01-11") == {"walks": "EXPIRED"}
+
+
+async def test_the_days_share_of_core_quests_is_known_to_quests_and_titles(timed: Keep, clock: ManualClock) -> None:
+    bonus = quest("bonus", {"metric": "quest_completion_rate", "op": "gte", "value": 1}, base_xp=7)
+    week = quest("half_days", {"metric": "quest_completion_rate", "op": "gte", "value": 0.5}, type="WEEKLY", base_xp=9)
+    words = {"description": "-", "system_message": "-"}
+    lazy = titles.TitleDefinition(id="lazy", name="Lazy", **words, condition={"metric": "quest_completion_rate", "op": "lt", "value": 0.1})
+    await timed.do(content.load_pack(pack=pack(*GAME, bonus, week, lazy)))
+    (ada,) = await living_in(timed, "UTC")
+
+    assert [one.template for one in (await say(timed, ada, sleep=8)).completed] == ["sleep"]
+    shown = {one.template: one.missing for one in (await timed.ask(dailies.today(character=ada))).quests}
+    assert shown["bonus"] == ["0.5 of 1 quest completion rate"]
+    assert [one.template for one in (await say(timed, ada, steps=10_000)).completed] == ["walk", "bonus"]
+    clock.move(DAY)
+    await close(timed, ada)
+    assert (await statuses(timed, ada, "2027-01-11"))["half_days"] == "COMPLETED"
+    assert await timed.reader.all(titles.UserTitle, ada) == []
+    await say(timed, ada, steps=1)
+    clock.move(DAY)
+    closed = await close(timed, ada)
+    assert (closed.titles_earned, [row.title_id for row in await timed.reader.all(titles.UserTitle, ada)]) == (1, ["lazy"])
+
+
+async def test_one_token_mends_one_missed_day_and_not_a_month(timed: Keep, clock: ManualClock) -> None:
+    await timed.do(content.load_pack(pack=pack(*GAME)))
+    (ada,) = await living_in(timed, "UTC")
+    for _ in range(7):
+        await say(timed, ada, steps=10_000, sleep=8)
+        clock.move(DAY)
+        await close(timed, ada)
+    await timed.do(characters.delete(character=ada))
+    clock.move(DAY)
+    await close(timed, ada)
+    clock.move(20 * DAY)
+    await timed.do(characters.restore(character=ada), actor="operator:test")
+    await say(timed, ada, steps=10_000, sleep=8)
+
+    closed = await close(timed, ada)
+
+    assert closed.days == 21
+    with pytest.raises(dailies.NoBrokenStreak):
+        await timed.do(dailies.use_grace(character=ada))
+
+
+async def test_abuse_53_two_keeps_whose_clocks_differ_close_each_day_once(database_url: str) -> None:
+    right, ahead = ManualClock(), ManualClock()
+    ahead.move(600)
+    words: dict[str, Any] = {"create": True, "allow_unsafe_postgres": True, "lease_seconds": 3600.0}
+    async with gamekeeper.open(database_url, clock=right, **words) as one, gamekeeper.open(database_url, clock=ahead, **words) as other:
+        await one.do(content.load_pack(pack=pack(*GAME)))
+        ids = await living_in(one, "UTC", "Asia/Kolkata", "America/New_York", "Pacific/Apia")
+        # A game server plays one of them, and has it in its memory.
+        await one.acquire(ids[0])
+        paid = 0
+        for step in range(4 * 24 * 2):
+            right.move(HOUR / 2)
+            ahead.move(HOUR / 2)
+            for number, id in enumerate(ids):
+                if (step + number) % 7 == 0:
+                    keep = other if number and step % 2 else one
+                    paid += sum(done.award.final_xp for done in (await say(keep, id, steps=10_000, sleep=8)).completed)
+            due = [row.character_id for keep in (one, other) for row in (await keep.ask(dailies.due())).items]
+            if due:
+                await asyncio.gather(*(close(keep, *dict.fromkeys(due)) for keep in (one, other) for _ in range(2)))
+        total = 0
+        for id in ids:
+            logs = sorted((await one.ask(dailies.history(character=id))).items, key=lambda log: log.day_date)
+            assert [log.day_date for log in logs] == [f"2027-01-{15 + n}" for n in range(len(logs))]
+            assert [log.evaluated for log in logs[:-1]] == [True] * (len(logs) - 1)
+            assert (await one.ask(xp.audit(character=id))).fault is None
+            total += (await one.ask(xp.progress(character=id))).total_xp
+        quests = [row for id in ids for row in await one.reader.all(dailies.QuestLog, id)]
+        assert total == sum(row.xp_awarded for row in quests) > 0
+        assert (await verify(one)).problems == []
