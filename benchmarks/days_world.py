@@ -71,7 +71,7 @@ def _game() -> content.Pack:
             id=f"q_{id}",
             name=id,
             category="MOVEMENT",
-            requirements={"metric": id, "op": "gte", "value": 1},  # type: ignore[arg-type] # written as packs do
+            requirements={"metric": id, "op": "gte", "value": 1},
             base_xp=25,
             is_core=True,
         )
@@ -82,7 +82,7 @@ def _game() -> content.Pack:
         name="Steady",
         description="Thirty days in a row.",
         system_message="You do not tire.",
-        condition={"type": "STREAK_DAYS", "days": 30},  # type: ignore[arg-type] # written as packs do
+        condition={"type": "STREAK_DAYS", "days": 30},
     )
     return content.pack_of(*measured, *asked, title, id="bench", version="1", title="Bench")
 
@@ -120,7 +120,7 @@ _ROOT: Final = ("id", "kind", "version", "epoch", "head_hash", "journal_seq", "d
 
 async def _rows_of(keep: Keep, *templates: str) -> dict[str, str]:
     """Give which owners are copied: the characters and their users, each with what its copies' ids begin with."""
-    found = {}
+    found: dict[str, str] = {}
     for one in templates:
         row = await keep.reader.get(characters.Character, one)
         if row is None or row.user_id is None:
@@ -155,7 +155,7 @@ def _copy(table: str, names: tuple[str, ...], owner: str, letter: str, where: st
     numbers = words["numbers"].format(size=size)
     return (
         f'INSERT INTO "{table}" ({columns}) SELECT {", ".join(values)} FROM "{table}", {numbers} '
-        f"WHERE \"{table}\".\"{names[0]}\" = '{owner}' AND {where}"
+        f'WHERE "{table}"."{names[0]}" = \'{owner}\' AND {where}'
     )
 
 
@@ -167,8 +167,8 @@ PEER: Final = "days_peer.sql"
 async def fill_peer(store: Store, url: str, size: int) -> None:
     """Make the same characters in the schema that a program by hand would have."""
     words = _WORDS[store]
-    text = (SQL / PEER).read_text()
-    text = text.replace(":numbers", words["numbers"].format(size=size)).replace(":number", words["number"]).replace(":touched", str(TOUCHED))
+    text = (SQL / PEER).read_text().replace(":numbers", words["numbers"].format(size=size))
+    text = text.replace(":number", words["number"]).replace(":touched", str(TOUCHED))
     statements = [one for one in text.split(";") if one.strip()]
     if store == "postgresql":
         await _run_postgresql(url, *statements)

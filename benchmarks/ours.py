@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import gamekeeper
 from gamekeeper.keep import Keep
-from gamekeeper.modules import content, items
+from gamekeeper.modules import content, items, progress, titles
 from gamekeeper.modules.xp.queries import ledgers_differ
 
 from . import sheet, world
@@ -163,15 +163,37 @@ class Trade(_Ours):
 
 
 class AwardXp(_Ours):
-    """W5: the real award, looked up by source and id, with its steps, the ledger's chain, the board's counts and the journal."""
+    """W5: the real command, with its bonuses and their steps, the ledger's chain, titles, the board's counts and the journal."""
 
     workload = "W5"
+
+    async def fill(self) -> None:
+        """Make characters with two bonuses, on whatever day this is."""
+        title = titles.TitleDefinition(
+            id=sheet.TITLE,
+            name="Steady",
+            description="A year in a row.",
+            system_message="You do not tire.",
+            condition={"type": "STREAK_DAYS", "days": 365},
+            passive_type="PERCENT_XP_BONUS",
+            passive_value=1_000,
+        )
+        weekends = content.ConfigDefinition(id=progress.CONFIG, value={"weekend_bp": 10_000})
+        await self.keep.do(content.load_pack(pack=content.pack_of(title, weekends, id="bench", version="1", title="Bench")))
+        calls = [sheet.create_hero(character=world.character_id(number)) for number in range(1, world.characters() + 1)]
+        for start in range(0, len(calls), 500):
+            await asyncio.gather(*(self.keep.do(call) for call in calls[start : start + 500]))
 
     async def operation(self) -> object:
         """Award one character experience."""
         source_id = f"{random.getrandbits(96):x}"
-        call = sheet.award_xp(character=any_character(), source="QUEST_COMPLETION", source_id=source_id, base=random.randrange(10, 500))
-        return await self.keep.do(call)
+        call = progress.award_xp(
+            character=any_character(), source="QUEST_COMPLETION", source_id=source_id, base_xp=random.randrange(10, 500)
+        )
+        awarded = await self.keep.do(call)
+        if len(awarded.steps) != 2:
+            raise BenchmarkFailed(f"an award with {len(awarded.steps)} bonuses")
+        return awarded
 
     async def close(self) -> None:
         """Check that every ledger is sound and adds up."""

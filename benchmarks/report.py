@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from .days import Closed
 from .goals import WORKLOADS, goal
 from .leaderboard import Timed
 from .login import Logins
@@ -109,6 +110,7 @@ def write(
     everything: Sequence[Measured],
     logins: Sequence[Logins],
     boards: Sequence[Sequence[Timed]],
+    closed: Sequence[Closed],
     options: dict[str, Any],
 ) -> Path:
     """Keep the run, with every round of everybody, for the next reader."""
@@ -121,6 +123,7 @@ def write(
         "rounds": [_everything_of(measured) for measured in everything],
         "logins": [dataclasses.asdict(one) for one in logins],
         "leaderboards": [dataclasses.asdict(one) for board in boards for one in board],
+        "days": [dataclasses.asdict(one) for one in closed],
     }
     LATEST.write_text(json.dumps(document, indent=1) + "\n")
     return LATEST

@@ -67,8 +67,8 @@ def measure(workload: str, stage: Stage, peers_missing: str | None, rounds: int,
 def _contestants(measured: Measured, stage: Stage, peers_missing: str | None) -> list[Contestant]:
     workload, found = measured.workload, list[Contestant]()
     if workload in ours.OURS:
-        # W1 to W3 and W5 share one database; nobody else touches a market.
-        data = "world" if workload in ("W1", "W2", "W3", "W5") else workload
+        # W1 to W3 share one database; nobody else touches a market.
+        data = "world" if workload in ("W1", "W2", "W3") else workload
         found += _filled(measured, PythonContestant(OURS, workload, stage.store, "ours", stage.empty(f"ours_{data}")))
     else:
         measured.leave_out(OURS, "not registered in benchmarks/ours.py")

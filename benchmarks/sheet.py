@@ -8,7 +8,7 @@ from gamekeeper.kernel.commands import command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import Amount, Coordinate, EpochMs, JsonObject, Key, OwnedBy, Record
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import items, xp
+from gamekeeper.modules import characters, items, titles, xp
 
 SheetId = Annotated[Id, OwnedBy("character")]
 NewSheetId = Annotated[Id, OwnedBy("character", creates=True)]
@@ -134,12 +134,13 @@ def save_sheet(  # the fields that the peers save
     ctx.put(row)
 
 
-@command(touches=xp.TOUCHES, prepare=xp.with_award, prepares_again=xp.PREPARES_AGAIN, module="bench")
-def award_xp(ctx: Context, *, character: SheetId, source: xp.Source, source_id: xp.SourceId, base: xp.Xp) -> xp.Awarded:
-    """Award experience with two bonuses, once for each source and id."""
-    if ctx.found is not None:
-        return xp.paid_before(ctx.found, source, source_id, base)
-    return xp.record(ctx, character, source, source_id, base, BONUSES)
+@command(touches=[characters.Character, xp.CharacterProgress, titles.UserTitle], module="bench")
+def create_hero(ctx: Context, *, character: NewSheetId) -> None:
+    """Make a character with two bonuses: of fourteen days in a row, and of a title."""
+    id = ctx.create_owner("character", character)
+    ctx.put(characters.Character(id, None, "bench", "Hero", f"hero {id}", ctx.now, ctx.now))
+    ctx.put(xp.CharacterProgress(id, current_streak=14, longest_streak=14, active_title_id=TITLE))
+    ctx.put(titles.UserTitle(id, TITLE, ctx.now, "STAFF", is_active=True, active_slot="active"))
 
 
-BONUSES = (xp.Modifier("STREAK_BONUS", 11_500, reason="14 days"), xp.Modifier("WEEKEND_BONUS", 11_000, reason="Saturday"))
+TITLE = "steady"

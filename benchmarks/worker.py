@@ -9,6 +9,8 @@ import argparse
 import asyncio
 import sys
 
+from gamekeeper.kernel.memory import look_seldom_for_cycles
+
 from . import ours
 from .by_hand import BY_HAND_PEERS
 from .goals import STORES, WORKLOADS, Store
@@ -17,9 +19,9 @@ from .ours import Candidate
 from .result import Result, summed_up
 
 if sys.platform == "win32":
-    from asyncio import new_event_loop
+    from asyncio import new_event_loop as new_event_loop
 else:
-    from uvloop import new_event_loop  # as gamekeeper's own server does
+    from uvloop import new_event_loop as new_event_loop  # as gamekeeper's own server does
 
 
 def candidate_class(workload: str, store: Store, side: str) -> type[Candidate]:
@@ -49,6 +51,7 @@ def main() -> None:
     parser.add_argument("--side", choices=["ours", "by-hand", "limit"], default="ours")
     given = parser.parse_args()
     candidate = candidate_class(given.workload, given.store, given.side)()
+    look_seldom_for_cycles()  # this too
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         print(runner.run(measure(candidate, given.workload, given.url, given.tasks, given.seconds)).line())
 

@@ -29,7 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--only-sqlite", action="store_true", help="leave out every test that needs PostgreSQL")
     for name, default, what in (
         ("--soak-seconds", 20, "how long the bank trades on each database"),
-        ("--days-simulated", 24, "how many days twelve characters live through beside a model of them"),
+        ("--days-simulated", 20, "how many days characters live through beside a model of them"),
+        ("--days-users", 12, "how many characters do"),
         ("--kills-sqlite", 30, "how often a writer on SQLite is killed"),
         ("--kills-postgres", 10, "how often a writer on PostgreSQL is killed"),
         ("--kills-deeds", 6, "how often a writer is killed that dies, banks and does quests, on each database"),

@@ -306,16 +306,17 @@ def _headings(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
-VERB = re.compile(r"(?:`|^|\s)gamekeeper ([a-z]+)(?: ([a-z]+))?", re.MULTILINE)
+VERB = re.compile(r"(?:`|^|\s)gamekeeper ([a-z]+)(?: ([a-z]+))?(?: ([a-z]+))?", re.MULTILINE)
 
 
 def unknown_verbs(root: Path, verbs: Iterable[str]) -> Iterator[str]:
     """A page names only such verbs of the command line as there are."""
     known = set(verbs)
-    groups = {verb.partition(" ")[0] for verb in known if " " in verb}
+    groups = {verb.rpartition(" ")[0] for verb in known if " " in verb}
     for path in files(root, ".md"):
-        for first, second in VERB.findall(_code(path.read_text(encoding="utf-8"))):
-            verb = f"{first} {second}" if first in groups else first
+        for verb, *words in VERB.findall(_code(path.read_text(encoding="utf-8"))):
+            for word in words:
+                verb = f"{verb} {word}" if verb in groups else verb  # noqa: PLW2901 - a group's name goes on with the next word
             if verb not in known:
                 yield f"{path.relative_to(root)}: gamekeeper {verb}"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import gamekeeper
 from gamekeeper.errors import GameError
+from gamekeeper.kernel.memory import look_seldom_for_cycles
 
 from .failures import Exit, described, exit_code, redacted, warn
 
@@ -27,6 +28,9 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "content activate": ("content:activate", "Put a version of a pack that was loaded before in force."),
     "content rollback": ("content:rollback", "Put the version of a pack in force that was so before."),
     "content list": ("content:list_content", "List what is defined, and what of it this program cannot read."),
+    "content config list": ("configs:list_configs", "List what a game reads while it runs, and who said it."),
+    "content config set": ("configs:set_config", "Set a key of the configuration, instead of what the packs say."),
+    "content config reset": ("configs:reset", "Let what the packs say of a key count again."),
     "key create": ("key:create", "Make an API key for a game server or an operator."),
     "key list": ("key:list_keys", "List the API keys of a user."),
     "key revoke": ("key:revoke", "End an API key at once."),
@@ -41,6 +45,7 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "user export": ("people:export", "Write everything that is kept of a person into one archive."),
     "user erase": ("erasing:erase", "Forget a person who has asked for it."),
     "character show": ("character:show", "Show a character with all that it has and has done."),
+    "character progress": ("progress:show", "Show how far a character has come, its day, its titles and its ledger."),
     "character list": ("character:list_characters", "List the characters, of one world or all."),
     "character rename": ("character:rename", "Give a character another name."),
     "character delete": ("character:delete", "Delete a character; what it had stays where it is."),
@@ -49,6 +54,9 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
     "item show": ("item:show", "Show a unique item, with every movement since it came into the world."),
     "item find": ("item:find", "Find who holds an item."),
     "item trace": ("item:trace", "List what went to and from a character, the newest first."),
+    "season list": ("season:list_seasons", "List the seasons, and how many take part in each."),
+    "season show": ("season:show", "Show a season with its board, or how it ended."),
+    "season close": ("season:close", "Close a season that is over, or say who would win what."),
     "jobs list": ("jobs:list_jobs", "List what a world does by the clock: when each job runs, and how it went."),
     "jobs run": ("jobs:run", "Run a job now, or say what it would do."),
     "jobs history": ("jobs:history", "List the runs of jobs, the newest first."),
@@ -61,8 +69,10 @@ VERBS: Final[Mapping[str, tuple[str, str]]] = {
 GROUPS: Final[Mapping[str, str]] = {
     "character": "Characters: who acts in a world.",
     "content": "Definitions that designers author.",
+    "content config": "What a game reads while it runs.",
     "item": "Items: who holds what, and how it came there.",
     "jobs": "Work that is done by the clock.",
+    "season": "Seasons: times in which what is earned counts apart.",
     "key": "API keys of game servers and operators.",
     "token": "Sessions of users, and the tokens that open them.",
     "user": "Users: who somebody is.",
@@ -75,6 +85,8 @@ GLOBAL: Final[Mapping[str, tuple[int, str]]] = {
 }
 """Options that may stand before the verb too: how many values each has, and what it says."""
 
+MOST_WORDS: Final = 3
+"""Words of a verb."""
 _HELP: Final = frozenset({"--help", "-h", "help"})
 _PACKAGE: Final = "gamekeeper.cli"
 
@@ -83,6 +95,7 @@ def main() -> None:
     """Run the command line."""
     # A game's own modules lie in the folder that the command is run in, as `python -m` would find them.
     sys.path.insert(0, os.getcwd())
+    look_seldom_for_cycles()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -139,12 +152,13 @@ def _app() -> "App":
 
     words: dict[str, Any] = {"help_format": "plaintext", "version_flags": []}
     app = App(name="gamekeeper", help=(gamekeeper.__doc__ or "").split("\n")[0], **words)
-    groups = {name: App(name=name, help=text, **words) for name, text in GROUPS.items()}
+    groups = {name: App(name=name.rpartition(" ")[2], help=text, **words) for name, text in GROUPS.items()}
     for name, (target, text) in VERBS.items():
         group, _, verb = name.rpartition(" ")
         (groups[group] if group else app).command(f"{_PACKAGE}.{target}", name=verb, help=text)
-    for one in groups.values():
-        app.command(one)
+    for name, one in groups.items():
+        outer = name.rpartition(" ")[0]
+        (groups[outer] if outer else app).command(one)
     return app
 
 
@@ -177,7 +191,8 @@ def _verb_first(tokens: Sequence[str]) -> list[str]:
 
 def _named(tokens: Sequence[str]) -> str:
     """Give the verb of a line, as far as there is one, with a space behind it."""
-    two = " ".join(tokens[:2])
-    if two in VERBS:
-        return two + " "
-    return f"{tokens[0]} " if tokens and (tokens[0] in VERBS or tokens[0] in GROUPS) else ""
+    for words in range(min(MOST_WORDS, len(tokens)), 0, -1):
+        named = " ".join(tokens[:words])
+        if named in VERBS or named in GROUPS:
+            return named + " "
+    return ""

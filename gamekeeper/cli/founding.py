@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from gamekeeper import packs
 from gamekeeper.keep import MAX_CALLS, Keep
 from gamekeeper.kernel.commands import Call
-from gamekeeper.modules import characters, content, items, sessions, skills, trades, users, worlds
+from gamekeeper.modules import characters, content, dailies, items, sessions, skills, trades, users, worlds
 
 from .mossbrook import BARGAINS, CHARACTERS_EACH, FALLEN, KITS, PEOPLE, PLAYERS, TITLE, TRAINED, TREASURES, WORLD, Bargain, Kit, id_of
 
@@ -27,6 +28,8 @@ OPERATOR_SCOPES: Final = ("operator.*",)
 ACTOR: Final = "operator:dev"
 WHY: Final = "the founding of Mossbrook"
 SOURCE: Final = "founding"
+DILIGENT: Final = 16
+"""How many have done something for their day."""
 PASSWORD_BYTES: Final = 24
 COINS: Final = "coins"
 
@@ -96,7 +99,7 @@ async def make_operator(keep: Keep) -> None:
 async def found(keep: Keep) -> None:
     """Make Mossbrook, its people and their things."""
     # A password's hash takes long by design, and in threads; the rest goes on meanwhile.
-    await asyncio.gather(_load_starter(keep), *(_register(keep, name) for name in PLAYERS))
+    await asyncio.gather(_load_packs(keep), *(_register(keep, name) for name in PLAYERS))
     await _together(keep, "world", iter([worlds.create_world(world=WORLD, name=TITLE)]))
     await _together(keep, "people", _people())
     await _together(keep, "skills", _skills())
@@ -104,11 +107,13 @@ async def found(keep: Keep) -> None:
     await _together(keep, "clothes", _clothes())
     await _together(keep, "places", _places())
     await _together(keep, "requests", _requests())
+    await _together(keep, "days", _days())
     await _deeds(keep)
 
 
-async def _load_starter(keep: Keep) -> None:
-    await keep.do(content.load_pack(pack=content.read_pack(Path(content.__file__).parent / "starter")), actor=ACTOR, reason=WHY)
+async def _load_packs(keep: Keep) -> None:
+    for folder in (Path(content.__file__).parent / "starter", packs.FOLDER / "solo"):
+        await keep.do(content.load_pack(pack=content.read_pack(folder)), actor=ACTOR, reason=WHY)
     await keep.load_content()
 
 
@@ -185,6 +190,17 @@ def _clothes() -> Iterator[Call[Any]]:
         kit = KITS[calling]
         for slot in range(len(kit.wears) + len(kit.quiver)):
             yield items.equip(character=id_of(name), slot=slot)
+
+
+def _days() -> Iterator[Call[Any]]:
+    """Let some of them have walked and worked today: each a little less than the one before."""
+    for number, (name, _) in enumerate(PEOPLE[:DILIGENT]):
+        done: dict[str, bool | int | float] = {
+            "steps": 14_000 - 600 * number,
+            "workout_minutes": 45 - 2 * number,
+            "wake_on_time": number % 3 != 0,
+        }
+        yield dailies.report(character=id_of(name), source="pedometer", verification="VERIFIED", values=done)
 
 
 # What they do with it

@@ -99,12 +99,10 @@ class Draft:
 
     def writable(self, record: type[Record]) -> Row:
         """The batch's own copy of a table, or of the rows read by key."""
-        rows = self.tables.get(record)
+        mine, base = (self.keyed, self.state.keyed) if SPECS[record].loads == "key" else (self.tables, self.state.tables)
+        rows = mine.get(record)
         if rows is None:
-            mine, base = (self.keyed, self.state.keyed) if SPECS[record].loads == "key" else (self.tables, self.state.tables)
-            rows = mine.get(record)
-            if rows is None:
-                rows = mine[record] = dict(base.get(record, {}))
+            rows = mine[record] = dict(base.get(record, {}))
         return rows
 
 
@@ -214,8 +212,21 @@ class Context:
 
     def get(self, record: type[R], *key: Any) -> R | None:
         """The row with this key, or None."""
-        rows = self._rows(record, key[0], key)
-        return cast("R | None", rows.get(key))
+        seen = self._seen.get(key[0])
+        rows = None if seen is None else seen.get(record)
+        if rows is None:
+            rows = self._unseen_rows(record, key[0], key)
+        found: R | None = rows.get(key)
+        return found
+
+    def find(self, record: type[R], *key: Any) -> R | None:
+        """The row of a type that is read by key, or None; None too where the command has not declared that it reads it."""
+        draft = self._draft(key[0])
+        rows = draft.by_key(record)
+        if draft.added or record not in self._allowed:
+            return self.get(record, *key) if self.can_read(record, *key) else None
+        found: R | None = rows.get(key)
+        return found
 
     def rows(self, record: type[R], owner: str) -> Iterable[R]:
         """All rows of a type that an owner has, in no order that a rule may rely on."""
@@ -320,8 +331,8 @@ class Context:
             raise TypeError(f"the command does not name owner {owner!r}")
         draft = self._drafts[owner]
         if SPECS[record].loads == "key":
-            rows = draft.by_key(record)
-            return rows if key in rows and not draft.added else self._unusual_rows(record, draft, key)
+            keyed = draft.by_key(record)
+            return keyed if key in keyed and not draft.added else self._unusual_rows(record, draft, key)
         rows = draft.tables.get(record)
         if rows is None:
             rows = draft.state.tables.get(record)
@@ -348,25 +359,28 @@ class Context:
 
     def _write(self, record: type[Record], key: tuple[Any, ...], after: Any) -> None:
         owner = key[0]
-        before = self._rows(record, owner, key).get(key)
+        seen = self._seen.get(owner)
+        rows = None if seen is None else seen.get(record)
+        if rows is None:
+            rows = self._unseen_rows(record, owner, key)
+        before = rows.get(key)
         if self._checkpoint and SPECS[record].durability != "checkpoint":
             raise TypeError(f"{record.__qualname__} is not of the checkpoint class")
         if before is None and after is None:
             return
-        rows = self._drafts[owner].writable(record)
-        seen = self._seen.get(owner)
-        if seen is not None and record in seen:
+        mine = self._drafts[owner].writable(record)
+        if mine is not rows and seen is not None and record in seen:
             # From now on it is the batch's own copy that is read.
-            seen[record] = rows
-        entry = self._log.changes.get((record, key))
-        if entry is None:
-            self._log.changes[record, key] = [before, after]
+            seen[record] = mine
+        where, changes = (record, key), self._log.changes
+        if where in changes:
+            changes[where][1] = after
         else:
-            entry[1] = after
+            changes[where] = [before, after]
         if after is not None:
-            rows[key] = after
+            mine[key] = after
         else:
-            self._set(rows, record, key, after)
+            self._set(mine, record, key, after)
 
     def _set(self, rows: Row, record: type[Record], key: tuple[Any, ...], row: Any) -> None:
         if row is not None or (SPECS[record].loads == "key" and (record, key) not in self._log.added):

@@ -261,7 +261,7 @@ def _members(error: GameError, status: int, request_id: str) -> dict[str, Any]:
     if isinstance(error.facts.get("path"), str):
         members["errors"] = [{"pointer": error.facts["path"], "message": _message(error)}]
     if isinstance(error, VersionConflict):
-        members["current_version"] = error.current
+        members["current_version"] = error.facts.get("current")
     members.update(_shown(error))
     return members
 

@@ -12,8 +12,6 @@ from .asking import is_id
 
 LONGEST_NAME = 96
 """Longer texts are nobody's name."""
-SAME_BEGINNING = 200
-"""Names that begin with what was typed, among which one that is it is looked for."""
 
 
 class Meant(Struct, frozen=True):
@@ -54,10 +52,8 @@ async def character_anywhere(keep: Keep, text: str) -> Meant:
         return Meant(text, None)
     if await _is_kind(keep, text, "character"):
         return Meant(text, text)
-    key = users.lookup_key(text)
-    found = await queries.newest_characters(keep.reader, prefix=text, limit=SAME_BEGINNING)
-    same = [one.character_id for one in found.items if one.name_key == key and one.tombstoned_at is None]
-    return Meant(text, same[0] if same else None)
+    found = await queries.newest_named(keep.reader, name=text)
+    return Meant(text, None if found is None else found.character_id)
 
 
 async def _is_kind(keep: Keep, text: str, kind: str) -> bool:

@@ -49,6 +49,12 @@ def _characters(*conditions: ColumnElement[bool]) -> Any:
 
 NEWEST_CHARACTERS = _characters()
 NEXT_CHARACTERS = _characters(people.c.character_id < BEFORE)
+NAMED = (
+    select(people)
+    .where(people.c.name_key == bindparam("key", type_=Text), people.c.tombstoned_at.is_(None))
+    .order_by(people.c.character_id.desc())
+    .limit(LIMIT)
+)
 NEWEST_USERS = select(accounts).order_by(accounts.c.user_id.desc()).limit(LIMIT)
 
 PIECE = select(holdings).where(holdings.c.item_uid == bindparam("uid", type_=Text))
@@ -118,6 +124,12 @@ async def newest_characters(read: Reader, *, prefix: str, limit: int, cursor: st
     else:
         rows = await read.rows(characters.Character, NEXT_CHARACTERS, prefix=key, all="", before=before[0], limit=limit + 1)
     return Page(rows[:limit], write_cursor([rows[limit - 1].character_id]) if len(rows) > limit else None)
+
+
+async def newest_named(read: Reader, *, name: str) -> characters.Character | None:
+    """Give the character of a name that came last, in whatever world."""
+    key = users.lookup_key(name)
+    return None if key is None else await read.one(characters.Character, NAMED, key=key, limit=1)
 
 
 async def newest_users(read: Reader, *, limit: int) -> list[users.User]:
@@ -193,7 +205,8 @@ async def labels(keep: Keep, ids: Iterable[str]) -> dict[str, Label]:
     if not wanted:
         return {}
     keys: Any = [(id,) for id in wanted]
-    request = LoadRequest(owners=wanted, keyed={characters.Character: keys, users.User: keys, worlds.World: keys, JobState: keys})
+    named = (characters.Character, users.User, worlds.World, JobState, seasons.SeasonState)
+    request = LoadRequest(owners=wanted, keyed=dict.fromkeys(named, keys))
     try:
         found = await keep.store.load(request)
     except (Unreachable, TryAgain) as error:
@@ -202,6 +215,7 @@ async def labels(keep: Keep, ids: Iterable[str]) -> dict[str, Label]:
     names |= {row.user_id: row.username for row in found.keyed[users.User]}
     names |= {row.world_id: row.name for row in found.keyed[worlds.World]}
     names |= {row.job_id: row.name for row in found.keyed[JobState]}
+    names |= {row.season_id: row.name for row in found.keyed[seasons.SeasonState]}
     return {id: _label(root, names.get(id)) for id, root in found.roots.items()}
 
 

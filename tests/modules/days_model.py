@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 QUARTER = 15 * 60_000
@@ -9,11 +10,13 @@ BASE_XP = 10
 CORE = ("m1", "m2", "m3", "m4")
 
 
+@cache
 def shown(ms: int, zone: str) -> date:
     """The date that a clock of a zone shows."""
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone(ZoneInfo(zone)).date()
 
 
+@cache
 def end_of(day: date, zone: str) -> int:
     """The first quarter of an hour, found by looking at each, at which clocks of a zone show a later date."""
     at = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000) - 16 * 3_600_000
@@ -37,6 +40,8 @@ class Player:
     tokens: int = 0
     debuff_until: int = 0
     xp: int = 0
+    seen: tuple[str, date] | None = None
+    """where it lived and what was its last day when its days were last looked at: who has moved since is waited for in the old zone"""
 
     def today(self, now: int) -> date:
         """The day that a report is for."""
@@ -44,6 +49,7 @@ class Player:
 
     def report(self, now: int, metrics: set[str]) -> None:
         """Metrics that were reached today; each pays once."""
+        self.seen = (self.zone, self.last)
         day = self.today(now)
         known = self.done.setdefault(day, set())
         for metric in sorted(metrics - known):
@@ -62,6 +68,9 @@ class Player:
 
     def close(self, now: int) -> None:
         """Close what is over, as a job does that runs now."""
+        zone, last = self.seen or (self.zone, self.last)
+        if now < end_of(last + timedelta(days=1), zone) + QUARTER:
+            return
         while end_of(self.last + timedelta(days=1), self.zone) + QUARTER <= now:
             day = self.last = self.last + timedelta(days=1)
             count = len(self.done.get(day, ()))
@@ -74,3 +83,4 @@ class Player:
             if debuff:
                 self.debuff_until = now + 24 * 3_600_000
             self.days.append((day.isoformat(), count, count == 4, debuff))
+        self.seen = (self.zone, self.last)

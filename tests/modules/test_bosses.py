@@ -135,3 +135,35 @@ async def test_a_fight_goes_on_in_another_process(timed: Keep, clock: ManualCloc
         assert await fight(other, ada) == ("IN_PROGRESS", 1, 1, 0)
         await live(other, clock, ada, 4)
         assert await fight(other, ada) == ("IN_PROGRESS", 2, 0, 0)
+
+
+async def test_a_fight_goes_on_through_days_that_are_closed_at_once_and_content_that_changes(timed: Keep, clock: ManualClock) -> None:
+    one, two, three = (bosses.Phase(name=name, requirements={"perfectDays": 1}, duration_days=2, xp_reward=10) for name in "ABC")
+    ada = await hero(timed, boss(phases=(one, two, three)))
+    await timed.do(bosses.begin(character=ada, boss="giant"))
+    # Nobody closes days for a while: four days, of which the first and the third are perfect, are two phases.
+    for done in (4, 0, 4, 0):
+        await timed.do(dailies.report(character=ada, source="watch", values=dict.fromkeys(CORE[:done], 1) or {CORE[0]: 0}))
+        clock.move(DAY)
+    closed = await timed.do(evening.close_days(characters=[ada]), actor="operator:job")
+    assert (closed.days, closed.phases_judged, await fight(timed, ada)) == (4, 2, ("IN_PROGRESS", 3, 0, 0))
+
+    await timed.do(content.load_pack(pack=pack(*map(metric, CORE), *QUESTS, SLAYER)))
+    await live(timed, clock, ada, 4)
+    now = (await timed.ask(bosses.fights(character=ada))).now
+    assert now is not None
+    assert (now.boss, now.phase, now.day) == ("giant", None, 0), "days without a boss are no days of the fight"
+    await timed.do(content.load_pack(pack=pack(*map(metric, CORE), *QUESTS, SLAYER, boss(phases=(one, two)))))
+    (last,) = await live(timed, clock, ada, 0)
+
+    assert (last.phases_judged, (await fight(timed, ada))[0]) == (1, "VICTORY"), "all phases that there are have been won"
+    paid = [(row.source_id.rsplit(":", 1)[-1], row.base_xp) for row in (await timed.ask(xp.ledger(character=ada))).items if row.base_xp]
+    assert sorted(paid) == [("1", 10), ("2", 10), ("victory", 500)]
+
+
+async def test_fights_that_no_day_was_fought_of_leave_nothing_behind(timed: Keep, clock: ManualClock) -> None:
+    ada = await hero(timed, boss())
+    for _ in range(5):
+        await timed.do(bosses.begin(character=ada, boss="giant"))
+        assert (await timed.do(bosses.abandon(character=ada))).status == "ABANDONED"
+    assert await timed.reader.all(bosses.BossAttempt, ada) == []

@@ -105,6 +105,12 @@ async def test_what_operators_set_counts_before_what_packs_say_until_it_is_reset
     assert refused.value.facts == {"key": "weekend", "expected": 1, "current": 3}
     await keep.do(content.reset_config(key="weekend"))
     assert [one.value for one in (await keep.ask(content.configs())).items] == [{"bp": 11000}]
+    with pytest.raises(content.ConfigChanged):
+        await keep.do(content.set_config(key="weekend", value=0, expect=3))
+    assert (await keep.do(content.set_config(key="weekend", value=5, expect=0))).version == 5, "no number stands for two values"
+    with pytest.raises(content.ConfigChanged):
+        await keep.do(content.set_config(key="weekend", value=6, expect=0))
+    await keep.do(content.reset_config(key="weekend"))
     for key in ("weekend", "weekday"):
         with pytest.raises(content.ConfigNotSet):
             await keep.do(content.reset_config(key=key))

@@ -2,11 +2,14 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from gamekeeper import jobs
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
@@ -35,7 +38,7 @@ ERRAND = quest("errand", {"type": "event", "event": "errand_run", "count": 1}, t
 GAME = (metric("steps"), metric("sleep"), metric("pages"), STEPS, SLEEP, READ, WEEK, ERRAND)
 
 
-NAMES = ("Ann", "Bo", "Cy", "Dee", "Eve", "Fay", "Gus", "Hob", "Kay", "Moe", "Pat", "Ros")
+SYLLABLES = [consonant + vowel for vowel in "aeou" for consonant in "bdfgkmnprstvz"]
 
 
 async def living_in(keep: Keep, *zones: str) -> list[str]:
@@ -44,7 +47,8 @@ async def living_in(keep: Keep, *zones: str) -> list[str]:
     for number, zone in enumerate(zones):
         user = await keep.do(users.create_guest())
         await keep.do(users.set_timezone(user=user.user_id, timezone=zone))
-        made.append((await keep.do(characters.create(name=f"Dweller {NAMES[number]}", user=user.user_id))).character_id)
+        name = f"Dweller {SYLLABLES[number // len(SYLLABLES)]}{SYLLABLES[number % len(SYLLABLES)]}"
+        made.append((await keep.do(characters.create(name=name, user=user.user_id))).character_id)
     return made
 
 
@@ -179,6 +183,7 @@ async def test_a_grace_token_mends_a_streak_within_a_day_of_its_break(timed: Kee
     mended = await timed.do(dailies.use_grace(character=ada))
 
     assert (mended.current_streak, mended.longest_streak, mended.grace_tokens) == (7, 7, 0)
+    assert [log.grace_used for log in (await timed.ask(dailies.history(character=ada))).items] == [True] + [False] * 7
     with pytest.raises(dailies.NoBrokenStreak):
         await timed.do(dailies.use_grace(character=ada))
     clock.move(24 * HOUR)
@@ -218,16 +223,53 @@ ZONES = (
 )
 
 
-@pytest.mark.parametrize("seed", [7])
+class Reaper:
+    """It comes for the runs of jobs: before so many of their commands, as a process does that is told to end, or just after."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, dice: random.Random) -> None:
+        self._dice = dice
+        self._real = jobs.Run.do
+        self._left = 0
+        self._after = False
+        self.victims = 0
+        monkeypatch.setattr(jobs.Run, "do", lambda run, *calls, **words: self._do(run, *calls, **words))
+
+    async def _do(self, run: jobs.Run, *calls: Any, **words: Any) -> Any:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            raise jobs.RunStopped
+        made = await self._real(run, *calls, **words)
+        if self._left == 0:
+            raise asyncio.CancelledError
+        return made
+
+    async def close(self, keep: Keep) -> None:
+        """Let the job close days; now and then it dies half way, and another one goes on with what it has left."""
+        self._left, self._after = self._dice.choice([0, 0, 0, 1, 2]), self._dice.random() < 0.5
+        ended = None
+        with suppress(asyncio.CancelledError):
+            ended = await asyncio.ensure_future(jobs.run_now(keep, "close_days", asked_by="operator:test"))
+        if ended is None or ended.status != "succeeded":
+            self.victims += 1
+            self._left = 0
+            ended = await jobs.run_now(keep, "close_days", asked_by="operator:test")
+        assert ended is not None
+        assert (ended.status, ended.facts.get("failed")) == ("succeeded", None)
+
+
+@pytest.mark.timeout(3_600)
 async def test_the_days_of_twelve_zones_are_those_of_the_model(
-    timed: Keep, clock: ManualClock, seed: int, pytestconfig: pytest.Config
+    timed: Keep, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:
-    """DST, moves of zone, an outage of two days and a job that is killed half way; against a model that looks at every quarter hour."""
-    dice, span = random.Random(seed), pytestconfig.getoption("--days-simulated")
+    """DST, moves of zone, an outage of two days and jobs that die half way; against a model that looks at every quarter hour."""
+    dice, span, size = random.Random(7), pytestconfig.getoption("--days-simulated"), pytestconfig.getoption("--days-users")
+    monkeypatch.setattr(jobs.days, "AT_ONCE", max(2, min(jobs.days.AT_ONCE, size // 4)))
+    reaper = Reaper(monkeypatch, dice)
     quests = [quest(f"q{one}", {"metric": one, "op": "gte", "value": 1}, is_core=True, base_xp=BASE_XP) for one in CORE]
     await timed.do(content.load_pack(pack=pack(*map(metric, CORE), *quests)))
     clock.move(55 * 24 * HOUR)  # to the eleventh of March, before clocks change
-    ids, zones = await living_in(timed, *ZONES), list(ZONES)
+    zones = [ZONES[number % len(ZONES)] for number in range(size)]
+    ids = await living_in(timed, *zones)
     people = {id: (await timed.ask(characters.show(character=id))).character.user_id for id in ids}
     model: dict[str, Player] = {}
     for step in range(span * 4):
@@ -247,15 +289,20 @@ async def test_the_days_of_twelve_zones_are_those_of_the_model(
                 saying.append(say(timed, id, None, **dict.fromkeys(sorted(some), 1.0)))
         await asyncio.gather(*saying)
         if not span * 2 <= step < span * 2 + 8:
-            due = [one.character_id for one in (await timed.ask(dailies.due())).items]
-            # A job that dies half way has closed the days of some; the next one goes on.
-            for some_ids in (due[: len(due) // 2], due) if dice.random() < 0.3 else (due,):
-                if some_ids:
-                    await close(timed, *some_ids)
+            await reaper.close(timed)
             for player in model.values():
                 player.close(now)
     for id, player in model.items():
         await compare(timed, id, player)
+    assert reaper.victims > span // 8
+    quests_done = await timed.reader.scalar(DONE)
+    print(
+        f"{size} users x {span} days: {sum(len(one.days) for one in model.values())} days closed, {quests_done} quests done, "
+        f"{reaper.victims} runs killed, all as in the model"
+    )
+
+
+DONE = text("SELECT COUNT(*) FROM quest_logs WHERE status = 'COMPLETED'")
 
 
 def shown_before(now: int, zone: str) -> int:

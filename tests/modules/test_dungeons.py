@@ -7,7 +7,7 @@ import pytest
 
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
-from gamekeeper.modules import content, dailies, dungeons, evening, metrics, xp
+from gamekeeper.modules import characters, content, dailies, dungeons, evening, metrics, users, xp
 from tests.modules.scene import pack, people
 from tests.modules.test_dailies import metric, quest
 
@@ -162,3 +162,53 @@ async def test_who_enters_with_a_debuff_has_no_multiplier(timed: Keep, clock: Ma
     assert [step.type for step in award.steps if step.type == "DUNGEON_MULTIPLIER"] == [], (
         "the debuff is over, but it was there at the entry"
     )
+
+
+async def test_abuse_53_steps_of_a_day_that_has_begun_elsewhere_are_no_steps_in_the_dungeon(timed: Keep) -> None:
+    """Who has walked in the east, enters in the west and looks again from the east has done nothing in the dungeon."""
+    await hero(timed, dungeon(challenges=(RUN,), duration_minutes=3_000, required_level=1))
+    user = (await timed.do(users.create_guest())).user_id
+    nomad = (await timed.do(characters.create(name="Nomad", user=user))).character_id
+    await timed.do(users.set_timezone(user=user, timezone="Etc/GMT+12"))
+    await timed.do(dailies.begin(character=nomad))
+    await timed.do(users.set_timezone(user=user, timezone="Pacific/Kiritimati"))
+    await walk(timed, nomad, 9_000)
+    await timed.do(users.set_timezone(user=user, timezone="Etc/GMT+12"))
+    await timed.do(dungeons.enter(character=nomad, dungeon="cave"))
+    await timed.do(users.set_timezone(user=user, timezone="Pacific/Kiritimati"))
+
+    assert (await timed.do(dungeons.check(character=nomad))).done == []
+    await walk(timed, nomad, 12_000)
+    assert (await timed.do(dungeons.check(character=nomad))).done == ["run"]
+
+
+async def test_whoever_asks_after_the_deadline_is_told_that_the_time_is_over(timed: Keep, clock: ManualClock) -> None:
+    ada = await hero(timed, dungeon())
+    await timed.do(dungeons.enter(character=ada, dungeon="cave"))
+    clock.move(90 * MINUTE)
+
+    async def told() -> tuple[Any, Any, list[tuple[str, int | None]]]:
+        shown = await timed.ask(dungeons.visit(character=ada))
+        past = (await timed.ask(dungeons.history(character=ada))).items
+        return shown.attempt, shown.shut_until, [(one.status, one.completed_at) for one in past]
+
+    before = await told()
+    assert before[0] is None
+    assert before[2] == [("TIMED_OUT", clock.now_ms())]
+    assert await timed.do(dungeons.time_out(characters=[ada]), actor="operator:job") == 1
+    assert await told() == before
+
+
+async def test_who_is_in_a_dungeon_that_content_has_lost_can_leave_it(timed: Keep, clock: ManualClock) -> None:
+    ada = await hero(timed, dungeon(), dungeon("mine"))
+    for leave in (dungeons.give_up(character=ada), dungeons.check(character=ada)):
+        await timed.do(dungeons.enter(character=ada, dungeon="cave"))
+        await timed.do(content.load_pack(pack=pack(metric("steps"), dungeon("mine"))))
+        with pytest.raises(dungeons.DungeonNotFound):
+            await timed.do(dungeons.check(character=ada))
+        clock.move((leave.command is dungeons.check) * 90 * MINUTE)
+        await timed.do(leave)
+        assert (await timed.do(dungeons.enter(character=ada, dungeon="mine"))).status == "IN_PROGRESS"
+        await timed.do(dungeons.give_up(character=ada))
+        await timed.do(content.load_pack(pack=pack(metric("steps"), dungeon(), dungeon("mine"))))
+        clock.move(24 * HOUR)

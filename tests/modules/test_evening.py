@@ -1,4 +1,4 @@
-"""The close of days beside everything else that happens: reports that come between, content that changes, other keeps, clocks that differ."""
+"""The close of days beside all else that happens: reports that come between, content that changes, other keeps, clocks that differ."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 import gamekeeper
+from gamekeeper import jobs
+from gamekeeper.errors import InvalidArgument
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.kernel.verify import verify
-from gamekeeper.modules import characters, content, dailies, evening, metrics, titles, users, xp
+from gamekeeper.modules import characters, content, dailies, evening, metrics, progress, titles, users, xp
 from tests.modules.scene import pack
-from tests.modules.test_dailies import GAME, HOUR, SLEEP, STEPS, close, living_in, metric, quest, say
+from tests.modules.test_dailies import GAME, HOUR, close, living_in, quest, say
 
 DAY = 24 * HOUR
 FRIDAY, SATURDAY = "2027-01-15", "2027-01-16"
@@ -123,8 +125,8 @@ async def test_quests_whose_definition_is_gone_expire_with_their_day_and_are_not
 async def test_the_days_share_of_core_quests_is_known_to_quests_and_titles(timed: Keep, clock: ManualClock) -> None:
     bonus = quest("bonus", {"metric": "quest_completion_rate", "op": "gte", "value": 1}, base_xp=7)
     week = quest("half_days", {"metric": "quest_completion_rate", "op": "gte", "value": 0.5}, type="WEEKLY", base_xp=9)
-    words = {"description": "-", "system_message": "-"}
-    lazy = titles.TitleDefinition(id="lazy", name="Lazy", **words, condition={"metric": "quest_completion_rate", "op": "lt", "value": 0.1})
+    condition: Any = {"metric": "quest_completion_rate", "op": "lt", "value": 0.1}
+    lazy = titles.TitleDefinition(id="lazy", name="Lazy", description="-", system_message="-", condition=condition)
     await timed.do(content.load_pack(pack=pack(*GAME, bonus, week, lazy)))
     (ada,) = await living_in(timed, "UTC")
 
@@ -165,7 +167,7 @@ async def test_one_token_mends_one_missed_day_and_not_a_month(timed: Keep, clock
 
 async def test_abuse_53_two_keeps_whose_clocks_differ_close_each_day_once(database_url: str) -> None:
     right, ahead = ManualClock(), ManualClock()
-    ahead.move(600)
+    ahead.move(1_200)
     words: dict[str, Any] = {"create": True, "allow_unsafe_postgres": True, "lease_seconds": 3600.0}
     async with gamekeeper.open(database_url, clock=right, **words) as one, gamekeeper.open(database_url, clock=ahead, **words) as other:
         await one.do(content.load_pack(pack=pack(*GAME)))
@@ -173,11 +175,11 @@ async def test_abuse_53_two_keeps_whose_clocks_differ_close_each_day_once(databa
         # A game server plays one of them, and has it in its memory.
         await one.acquire(ids[0])
         paid = 0
-        for step in range(4 * 24 * 2):
+        for step in range(2 * 24 * 2):
             right.move(HOUR / 2)
             ahead.move(HOUR / 2)
             for number, id in enumerate(ids):
-                if (step + number) % 7 == 0:
+                if (step + number) % 5 == 0:
                     keep = other if number and step % 2 else one
                     paid += sum(done.award.final_xp for done in (await say(keep, id, steps=10_000, sleep=8)).completed)
             due = [row.character_id for keep in (one, other) for row in (await keep.ask(dailies.due())).items]
@@ -193,3 +195,86 @@ async def test_abuse_53_two_keeps_whose_clocks_differ_close_each_day_once(databa
         quests = [row for id in ids for row in await one.reader.all(dailies.QuestLog, id)]
         assert total == sum(row.xp_awarded for row in quests) > 0
         assert (await verify(one)).problems == []
+
+
+async def test_a_character_whose_day_cannot_be_closed_keeps_nobody_else_waiting(
+    timed: Keep, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await timed.do(content.load_pack(pack=pack(*GAME)))
+    ids = await living_in(timed, *["UTC"] * 7)
+    for id in ids:
+        await say(timed, id, steps=10_000)
+    clock.move(DAY)
+    real = dailies.close_day
+
+    def faulty(ctx: Any, character: str, day: str, found: dailies.Calendars) -> dailies.ClosedDay:
+        if character == ids[3]:
+            raise ZeroDivisionError
+        return real(ctx, character, day, found)
+
+    monkeypatch.setattr(dailies, "close_day", faulty)
+    run = await jobs.run_now(timed, "close_days", asked_by="operator:test")
+    assert run is not None
+    assert (run.status, run.counted, run.facts["failed"], run.facts["last_failed"]) == ("succeeded", 6, 1, ids[3])
+    assert run.facts["last_error"].startswith("ZeroDivisionError in ")
+    monkeypatch.undo()
+    clock.move(300)
+    again = await jobs.run_now(timed, "close_days", asked_by="operator:test")
+    assert again is not None
+    assert (again.counted, again.facts.get("failed")) == (1, None)
+
+
+async def test_one_report_may_bring_workouts_of_all_days_that_are_open(timed: Keep, clock: ManualClock) -> None:
+    minutes = metrics.MetricDefinition(id="exercise", name="Minutes of exercise", merge="sum", workouts="minutes")
+    train = quest("train", {"metric": "exercise", "op": "gte", "value": 30})
+    await timed.do(content.load_pack(pack=pack(*GAME, minutes, train)))
+    (ada,) = await living_in(timed, "UTC")
+    await say(timed, ada, steps=1)
+    clock.move(3 * DAY)  # nobody has closed days for a while
+    trained = {FRIDAY: (20, 10), SATURDAY: (30,), "2027-01-17": (29,), "2027-01-18": (45,)}
+    workouts = [metrics.Workout(f"w{n}{day}", day, one) for day, some in trained.items() for n, one in enumerate(some)]
+    call = dailies.report(character=ada, source="watch", values={"steps": 10_000}, workouts=workouts)
+
+    first, second = [await timed.do(call) for _ in range(2)]
+
+    assert (first.workouts_counted, second.workouts_counted, second.workouts_known, second.completed) == (5, 0, 5, [])
+    assert [(one.template, one.day) for one in first.completed] == [
+        *(("train", day) for day in (FRIDAY, SATURDAY)),
+        *(("walk", "2027-01-18"), ("train", "2027-01-18")),
+    ]
+    assert (await close(timed, ada)).days == 3
+    assert (await statuses(timed, ada, "2027-01-17"))["train"] == "EXPIRED"
+    assert (await timed.ask(xp.audit(character=ada))).fault is None
+
+
+async def test_abuse_53_a_move_while_a_day_is_being_closed_closes_it_once(
+    timed: Keep, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await timed.do(content.load_pack(pack=pack(*GAME)))
+    (ada,) = await living_in(timed, "Pacific/Kiritimati")
+    user = (await timed.ask(characters.show(character=ada))).character.user_id or ""
+    await say(timed, ada, steps=10_000)
+    clock.move(2 * HOUR + 900)
+    between(monkeypatch, evening.close_days, lambda: timed.do(users.set_timezone(user=user, timezone="Etc/GMT+12")))
+
+    closed = [(await close(timed, ada)).days for _ in range(2)]
+    told = await say(timed, ada, steps=10_000)
+    clock.move(49 * HOUR)
+    closed.append((await close(timed, ada)).days)
+    clock.move(1 * HOUR)
+    closed.append((await close(timed, ada)).days)
+
+    assert closed == [1, 0, 0, 1], "the day after the one that ended in the east ends in the west"
+    assert told.day == SATURDAY
+    logs = (await timed.ask(dailies.history(character=ada))).items
+    assert [(log.day_date, log.core_completed) for log in logs] == [(SATURDAY, 1), (FRIDAY, 1)]
+
+
+async def test_abuse_54_an_award_by_hand_cannot_take_the_place_of_a_quests_own(timed: Keep, clock: ManualClock) -> None:
+    await timed.do(content.load_pack(pack=pack(*GAME)))
+    (ada,) = await living_in(timed, "UTC")
+    call = progress.award_xp(character=ada, source="QUEST_COMPLETION", source_id=f"quest:{FRIDAY}:walk", base_xp=1)
+    with pytest.raises(InvalidArgument):
+        await timed.do(call)
+
+    assert [one.template for one in (await say(timed, ada, steps=10_000)).completed] == ["walk"]

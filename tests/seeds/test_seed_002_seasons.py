@@ -1,6 +1,6 @@
 """Seed 002, a fitness game on PostgreSQL: its seasons, who takes part in them, and their leaderboards."""
 
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 import pytest
 
@@ -14,7 +14,7 @@ from gamekeeper.modules.seasons import SeasonDefinition
 from tests.crash.raw import raw
 from tests.modules import scene
 from tests.modules.test_seasons import START, earn
-from tests.seeds.rows import row_of
+from tests.seeds.rows import copied, refuses, row_of
 
 DAY: Final = 86_400_000
 SPRING: Final = SeasonDefinition(
@@ -44,23 +44,6 @@ async def jin(keep: Keep) -> str:
     """A hunter in a world with two seasons, of which one is on."""
     await keep.do(content.load_pack(pack=scene.pack(SPRING, SUMMER)))
     return (await keep.do(characters.create(name="Jin"))).character_id
-
-
-async def refuses(url: str, *statements: str) -> None:
-    """See that the database takes none of these."""
-    async with raw(url) as database:
-        for one in statements:
-            with pytest.raises(Exception, match=r"(?i)constraint|append"):
-                await database.rows(one)
-
-
-def _copied(record: Any, **values: str) -> str:
-    """A statement that adds a copy of the table's rows with other values."""
-    names = shape(record).names
-    table = shape(record).spec.table
-    changed = ", ".join(values.get(name, f'"{name}"') for name in names)
-    columns = ", ".join(f'"{name}"' for name in names)
-    return f"INSERT INTO {table} ({columns}) SELECT {changed} FROM {table}"
 
 
 async def _ended(keep: Keep, clock: ManualClock) -> None:
@@ -105,7 +88,7 @@ async def test_seasons_number_is_unique_as_in_seed_002(keep: Keep, database_url:
     await keep.do(content.load_pack(pack=scene.pack(again, version="2")))
     with pytest.raises(NameTaken):
         await keep.do(seasons.start(season="again"))
-    await refuses(database_url, _copied(seasons.SeasonState, season_id="'other'", season="'other'"))
+    await refuses(database_url, copied(seasons.SeasonState, season_id="'other'", season="'other'"))
 
 
 async def test_season_participations_table_of_seed_002(keep: Keep, clock: ManualClock, jin: str, database_url: str) -> None:
@@ -117,7 +100,7 @@ async def test_season_participations_table_of_seed_002(keep: Keep, clock: Manual
     assert (part.character_id, part.season, part.season_xp, part.rank, part.joined_at) == (jin, "spring", 70, None, START + 5_000)
     await refuses(
         database_url,
-        _copied(seasons.SeasonParticipation),
+        copied(seasons.SeasonParticipation),
         "UPDATE season_participations SET rank = 1",
         "UPDATE season_participations SET season_xp = NULL",
         "UPDATE season_participations SET season_xp = -1",
@@ -141,7 +124,7 @@ async def test_season_leaderboards_table_of_seed_002(keep: Keep, clock: ManualCl
         rows = sorted(await database.rows(f"SELECT {columns} FROM season_leaderboards"), key=lambda row: row[2])
         assert [tuple(row) for row in rows] == [(root[0], jin, 1, 70, clock.now_ms()), (root[0], other, 2, 30, clock.now_ms())]
     nothing = [f"UPDATE season_leaderboards SET {one} = NULL" for one in ("rank", "total_xp", "updated_at")]
-    await refuses(database_url, _copied(seasons.SeasonStanding), *nothing, "UPDATE season_leaderboards SET rank = 0")
+    await refuses(database_url, copied(seasons.SeasonStanding), *nothing, "UPDATE season_leaderboards SET rank = 0")
     assert (await verify(keep)).problems == []
     async with raw(database_url) as database:
         await database.rows("UPDATE season_participations SET rank = 1 WHERE rank = 2")

@@ -1,6 +1,6 @@
 """Seed 002, a fitness game on PostgreSQL: its ledger of experience, its modifiers, and what stands of a user's progress."""
 
-from typing import Any, Final, get_args
+from typing import Final, get_args
 
 import pytest
 
@@ -12,7 +12,7 @@ from gamekeeper.kernel.verify import verify
 from gamekeeper.modules import characters, xp
 from tests.crash.raw import raw
 from tests.modules.test_xp import award
-from tests.seeds.rows import row_of
+from tests.seeds.rows import copied, refuses, row_of
 
 SOURCES: Final = (
     *("QUEST_COMPLETION", "STREAK_BONUS", "BOSS_DEFEAT", "DUNGEON_CLEAR"),
@@ -27,22 +27,6 @@ async def jin(keep: Keep) -> str:
     return (await keep.do(characters.create(name="Jin"))).character_id
 
 
-async def refuses(url: str, *statements: str) -> None:
-    """See that the database takes none of these."""
-    async with raw(url) as database:
-        for one in statements:
-            with pytest.raises(Exception, match=r"(?i)constraint|append"):
-                await database.rows(one)
-
-
-def _copied(record: Any, **values: str) -> str:
-    """A statement that adds a copy of the table's rows with other values."""
-    names = [f'"{name}"' for name in shape(record).names]
-    changed = [values.get(name, f'"{name}"') for name in shape(record).names]
-    table = shape(record).spec.table
-    return f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(changed)} FROM {table}"
-
-
 async def test_xp_event_source_enum_of_seed_002(keep: Keep, jin: str, database_url: str) -> None:
     assert get_args(xp.Source) == SOURCES
     for source in SOURCES:
@@ -51,7 +35,7 @@ async def test_xp_event_source_enum_of_seed_002(keep: Keep, jin: str, database_u
     assert [one.event_source for one in reversed(page.items)] == list(SOURCES)
     with pytest.raises(InvalidArgument):
         await keep.do(award(character=jin, source="GIFT", source_id="2", base=10))  # type: ignore[arg-type]
-    await refuses(database_url, _copied(xp.XpEvent, seq="seq + 100", event_source="'GIFT'"))
+    await refuses(database_url, copied(xp.XpEvent, seq="seq + 100", event_source="'GIFT'"))
     assert (await verify(keep)).problems == []
 
 
@@ -65,8 +49,8 @@ async def test_modifier_type_enum_of_seed_002(keep: Keep, jin: str, database_url
             await keep.do(award(character=jin, source="BOSS_DEFEAT", source_id="2", base=1, modifiers=[wrong]))  # type: ignore[arg-type]
     await refuses(
         database_url,
-        _copied(xp.XpModifier, event_seq="event_seq + 100", type="'LUCK'"),
-        _copied(xp.XpModifier, event_seq="event_seq + 100", multiplier_bp="-1"),
+        copied(xp.XpModifier, event_seq="event_seq + 100", type="'LUCK'"),
+        copied(xp.XpModifier, event_seq="event_seq + 100", multiplier_bp="-1"),
     )
 
 
@@ -91,9 +75,9 @@ async def test_xp_events_table_of_seed_002(keep: Keep, jin: str, clock: ManualCl
         database_url,
         "UPDATE xp_events SET final_xp = 1",
         "DELETE FROM xp_events",
-        _copied(xp.XpEvent, seq="seq + 100", source_id="'other'", final_xp="final_xp + 1"),
-        _copied(xp.XpEvent, seq="seq + 100", source_id="'other'", base_xp="-1"),
-        _copied(xp.XpEvent, seq="seq + 100", source_id="NULL"),
+        copied(xp.XpEvent, seq="seq + 100", source_id="'other'", final_xp="final_xp + 1"),
+        copied(xp.XpEvent, seq="seq + 100", source_id="'other'", base_xp="-1"),
+        copied(xp.XpEvent, seq="seq + 100", source_id="NULL"),
     )
     async with raw(database_url) as database:
         assert await database.rows("SELECT * FROM xp_events") == before
@@ -111,14 +95,14 @@ async def test_xp_modifiers_table_of_seed_002(keep: Keep, jin: str, database_url
         (1, 1, "WEEKEND_BONUS", 11_000, "Saturday", 25, 27),
         (1, 2, "DEBUFF_PENALTY", 9_000, "debuff", 27, 24),
     ]
-    await refuses(database_url, "UPDATE xp_modifiers SET xp_after = 1", "DELETE FROM xp_modifiers", _copied(xp.XpModifier))
+    await refuses(database_url, "UPDATE xp_modifiers SET xp_after = 1", "DELETE FROM xp_modifiers", copied(xp.XpModifier))
 
 
 async def test_xp_events_are_unique_by_character_source_and_id(keep: Keep, jin: str, database_url: str) -> None:
     """Seed 002 has no such constraint, and pays a retry twice."""
     await keep.do(award(character=jin, source="DUNGEON_CLEAR", source_id="run-1", base=50))
     await keep.do(award(character=jin, source="QUEST_COMPLETION", source_id="run-1", base=50))
-    await refuses(database_url, _copied(xp.XpEvent, seq="seq + 100"), _copied(xp.XpEvent, source_id="'other'"))
+    await refuses(database_url, copied(xp.XpEvent, seq="seq + 100"), copied(xp.XpEvent, source_id="'other'"))
     assert (await keep.ask(xp.progress(character=jin))).total_xp == 100
 
 

@@ -20,23 +20,27 @@ WALK: Final[dict[str, Any]] = {
     "wake_on_time": True,
     "sleep_hours": 7.75,
 }
-SPRING: Final = seasons.SeasonDefinition(
-    id="spring_of_tests",
-    name="The Spring of Tests",
-    number=9,
-    theme="Walking on",
-    description="It was over before it was noticed.",
-    starts_at=START - DAY * 1000,
-    ends_at=START + (DAYS + 1) * DAY * 1000,
-    rewards=(seasons.Bracket(to_rank=1, xp=500, title="even_keel"), seasons.Bracket(top_percent=50, xp=20)),
-)
+
+
+def spring(start: int) -> seasons.SeasonDefinition:
+    """A season that is on from the day before to a day after the days that are lived."""
+    return seasons.SeasonDefinition(
+        id="spring_of_tests",
+        name="The Spring of Tests",
+        number=9,
+        theme="Walking on",
+        description="It was over before it was noticed.",
+        starts_at=start - DAY * 1000,
+        ends_at=start + (DAYS + 1) * DAY * 1000,
+        rewards=(seasons.Bracket(to_rank=1, xp=500, title="even_keel"), seasons.Bracket(top_percent=50, xp=20)),
+    )
 
 
 async def live(keep: Keep, clock: ManualClock) -> tuple[str, str]:
     """Let Ada do nine good days and Bob few; Ada fights and has been in a dungeon."""
     read = content.read_pack(packs.FOLDER / "solo")
     solo = [one for some in read.definitions.values() for one in some if not isinstance(one, seasons.SeasonDefinition)]
-    await keep.do(content.load_pack(pack=content.pack_of(*solo, SPRING, id="solo", version="1.0.0", title=read.title)))
+    await keep.do(content.load_pack(pack=content.pack_of(*solo, spring(clock.now_ms()), id="solo", version="1.0.0", title=read.title)))
     ada, bob = [await _arrive(keep, name, zone) for name, zone in (("Ada", "Europe/Berlin"), ("Bob", "UTC"))]
     await keep.do(
         progress.award_xp(character=ada, source="BOSS_DEFEAT", source_id="boss:before", base_xp=5_000, description="an old score")

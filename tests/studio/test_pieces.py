@@ -12,6 +12,7 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel.journal import Changed
 from gamekeeper.modules import characters, content, items, users
 from gamekeeper.studio import queries, shown
+from gamekeeper.studio.asking import DAY_MS
 from gamekeeper.studio.assets import FOLDER
 from gamekeeper.studio.charts import Day, chart_of
 
@@ -69,7 +70,7 @@ def test_what_is_sealed_says_so() -> None:
 
 
 def test_days_without_a_flow_are_drawn_as_nothing() -> None:
-    day = queries.DAY_MS
+    day = DAY_MS
     chart = chart_of([Day(0, 10, 4), Day(3 * day, 0, 6)])
     assert chart.days == [0, day, 2 * day, 3 * day]
     assert (chart.came, chart.went, chart.there) == ([10, 0, 0, 0], [4, 0, 0, 6], [6, 6, 6, 0])

@@ -69,13 +69,19 @@ def begin(ctx: Context, *, character: characters.CharacterId, boss: BossId) -> B
 def abandon(ctx: Context, *, character: characters.CharacterId) -> BossAttempt:
     """Give a fight up. It costs nothing, and what its phases have paid stays; the next fight begins with the first phase.
 
+    Of one that no day was fought nothing is kept.
+
     Raises: CHARACTER_NOT_FOUND, NO_BOSS_FIGHT.
     """
     characters.alive(ctx, character)
     row = fighting(ctx, character)
     if row is None:
         raise NoBossFight(character=character)
-    return _end(ctx, row, "ABANDONED")
+    ended = _end(ctx, row, "ABANDONED")
+    if row.current_phase == 1 and row.phase_progress.days == row.phase_progress.failures == 0:
+        # All fights of a character are loaded with it, so that there must not be more of them than days.
+        ctx.delete(ended)
+    return ended
 
 
 def fighting(ctx: Context, character: str) -> BossAttempt | None:
@@ -90,8 +96,11 @@ def judge_day(ctx: Context, day: dailies.ClosedDay) -> Judged | None:
     """
     row = fighting(ctx, day.character)
     definition = None if row is None else ctx.definitions(BossDefinition).get(row.boss_id)
-    if row is None or definition is None or day.day < row.first_day or row.current_phase > len(definition.phases):
+    if row is None or definition is None or day.day < row.first_day:
         return None
+    if row.current_phase > len(definition.phases):
+        # Content has fewer phases by now, and those that are left have been won.
+        return _win(ctx, row, definition, day.day, [])
     phase = definition.phases[row.current_phase - 1]
     row = ctx.change(row, phase_progress=rules.with_day(row.phase_progress, day))
     if row.phase_progress.days < phase.duration_days:
@@ -104,21 +113,28 @@ def judge_day(ctx: Context, day: dailies.ClosedDay) -> Judged | None:
 
 def _win_phase(ctx: Context, row: BossAttempt, definition: BossDefinition, day: str) -> Judged:
     number, character = row.current_phase, row.character_id
-    last = number == len(definition.phases)
-    title = definition.title_reward_id if last else None
-    if last:
-        row = _end(ctx, row, "VICTORY")
-        metrics.count_event(ctx, character, metrics.BOSS_DEFEATED)
-    else:
-        failures = row.phase_progress.failures
-        fresh = PhaseProgress(dungeons_before=_dungeons(ctx, character), failures=failures)
-        row = ctx.change(row, current_phase=number + 1, phase_progress=fresh)
     paid = [(f"boss:{row.attempt_id}:{number}", definition.phases[number - 1].xp_reward)]
-    paid += [(f"boss:{row.attempt_id}:victory", definition.xp_reward)] if last else []
-    awards = [progress.award(ctx, character, "BOSS_DEFEAT", id, base, day=day) for id, base in paid if base]
+    if number == len(definition.phases):
+        return _win(ctx, row, definition, day, paid)
+    failures = row.phase_progress.failures
+    fresh = PhaseProgress(dungeons_before=_dungeons(ctx, character), failures=failures)
+    row = ctx.change(row, current_phase=number + 1, phase_progress=fresh)
+    return Judged(character, definition.id, number, True, row.status, _paid(ctx, character, paid, day), None)
+
+
+def _win(ctx: Context, row: BossAttempt, definition: BossDefinition, day: str, paid: list[tuple[str, int]]) -> Judged:
+    """End a fight that is won; `paid` is what its last phase pays."""
+    character, title = row.character_id, definition.title_reward_id
+    row = _end(ctx, row, "VICTORY")
+    metrics.count_event(ctx, character, metrics.BOSS_DEFEATED)
+    awards = _paid(ctx, character, [*paid, (f"boss:{row.attempt_id}:victory", definition.xp_reward)], day)
     if title is not None and not titles.earn(ctx, character, title):
         title = None
-    return Judged(character, definition.id, number, True, row.status, awards, title)
+    return Judged(character, definition.id, row.current_phase, True, row.status, awards, title)
+
+
+def _paid(ctx: Context, character: str, paid: list[tuple[str, int]], day: str) -> list[progress.Awarded]:
+    return [progress.award(ctx, character, "BOSS_DEFEAT", id, base, day=day) for id, base in paid if base]
 
 
 def _lose_phase(ctx: Context, row: BossAttempt, definition: BossDefinition) -> Judged:

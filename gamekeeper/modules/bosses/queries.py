@@ -11,13 +11,16 @@ from .records import BossAttempt, BossDefinition, BossId
 
 
 class Fight(Struct, frozen=True):
-    """A fight as it stands: the day of the phase, and what is missing for it, in words."""
+    """A fight as it stands: the day of the phase, and what is missing for it, in words.
+
+    `phase` and `days` are null when content has no such boss or phase any more.
+    """
 
     attempt: BossAttempt
     boss: str
-    phase: str
+    phase: str | None
     day: int
-    days: int
+    days: int | None
     progress: int
     missing: list[str]
 
@@ -58,8 +61,11 @@ async def fights(read: Reader, *, character: characters.CharacterId) -> Fights:
     row = next((one for one in rows if one.status == "IN_PROGRESS"), None)
     definition = None if row is None else read.definitions(BossDefinition).get(row.boss_id)
     before = [one for one in rows if one is not row]
-    if row is None or definition is None or row.current_phase > len(definition.phases):
+    if row is None:
         return Fights(None, before)
+    if definition is None or row.current_phase > len(definition.phases):
+        name = row.boss_id if definition is None else definition.name
+        return Fights(Fight(row, name, None, row.phase_progress.days, None, 0, []), before)
     phase = definition.phases[row.current_phase - 1]
     cleared = next((one.total for one in loaded.rows(metrics.Tally) if one.metric == metrics.EVENT + metrics.DUNGEON_CLEARED), 0)
     facts = metrics.facts_of(read, loaded, [], row.first_day, rules.given(row.phase_progress, cleared))

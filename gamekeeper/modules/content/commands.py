@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
-from gamekeeper.kernel.records import JSON
+from gamekeeper.kernel.records import JSON, Amount
 from gamekeeper.kernel.store.base import CONTENT_OWNER
 from gamekeeper.kernel.workingset import Context
 
@@ -139,25 +139,26 @@ def rollback_pack(ctx: Context, *, content: ContentId = CONTENT_OWNER, pack: Def
 
 @command(touches=[GameConfig], access="operator")
 def set_config(
-    ctx: Context, *, content: ContentId = CONTENT_OWNER, key: DefinitionId, value: Json, expect: Number | None = None
+    ctx: Context, *, content: ContentId = CONTENT_OWNER, key: DefinitionId, value: Json, expect: Amount | None = None
 ) -> GameConfig:
     """Set the value of a key of the game's configuration, instead of what a pack says of it; every change counts as a version.
 
     Args:
-        expect: refuse unless the key is at this version; without it the last one who sets it wins.
+        expect: refuse unless the key is at this version, which is 0 where what a pack says counts; without it the last one wins.
 
     Raises: CONFIG_CHANGED, INVALID_ARGUMENT.
     """
     if value is None:
         raise InvalidArgument(path="/value", problem="null is no value; `reset_config` lets what the packs say count again")
     row = ctx.get(GameConfig, content, key)
-    if expect is not None and (row is None or row.version != expect):
-        raise ConfigChanged(key=key, expected=expect, current=0 if row is None else row.version)
+    current = 0 if row is None or row.is_reset else row.version
+    if expect is not None and expect != current:
+        raise ConfigChanged(key=key, expected=expect, current=current)
     if row is None:
         row = GameConfig(content, key, value, 1, ctx.now)
         ctx.put(row)
-    elif not same_json(row.value, value):
-        row = ctx.change(row, value=value, version=row.version + 1, updated_at=ctx.now)
+    elif row.is_reset or not same_json(row.value, value):
+        row = ctx.change(row, value=value, version=row.version + 1, updated_at=ctx.now, is_reset=False)
     return row
 
 
@@ -168,9 +169,10 @@ def reset_config(ctx: Context, *, content: ContentId = CONTENT_OWNER, key: Defin
     Raises: CONFIG_NOT_SET.
     """
     row = ctx.get(GameConfig, content, key)
-    if row is None:
+    if row is None or row.is_reset:
         raise ConfigNotSet(key=key)
-    ctx.delete(row)
+    # The row stays, so that no later version has the number of an earlier one.
+    ctx.change(row, is_reset=True, version=row.version + 1, updated_at=ctx.now)
 
 
 def _activate(ctx: Context, content: str, pack: str, number: int, former: list[int]) -> PackLoaded:

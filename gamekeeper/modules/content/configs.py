@@ -41,7 +41,7 @@ def config_of(at: _Definitions, key: str) -> ConfigValue:
     Raises: CONFIG_NOT_FOUND.
     """
     said, was_set = at.definitions(ConfigDefinition).get(key), at.definitions(GameConfig).get(key)
-    if was_set is not None:
+    if was_set is not None and not was_set.is_reset:
         return ConfigValue(key, was_set.value, was_set.version, "" if said is None else said.description)
     if said is None:
         raise ConfigNotFound(key=key)

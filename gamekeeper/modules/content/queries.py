@@ -178,7 +178,7 @@ async def config(read: Reader, *, key: DefinitionId) -> ConfigValue:
 @query(access="server")
 async def configs(read: Reader, *, limit: PageLimit = 50, cursor: Cursor | None = None) -> Page[ConfigValue]:
     """List the game's configuration, in the order of the keys."""
-    keys = read.definitions(ConfigDefinition).keys() | read.definitions(GameConfig).keys()
+    keys = read.definitions(ConfigDefinition).keys() | {key for key, one in read.definitions(GameConfig).items() if not one.is_reset}
     return page_of({key: config_of(read, key) for key in keys}, limit, cursor)
 
 

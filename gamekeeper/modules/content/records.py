@@ -61,10 +61,11 @@ class PackVersion(Record, table="pack_versions", loads="key", indexes=(("content
 
 
 class GameConfig(Record, table="game_configs", checks=("version >= 1",)):
-    """A value that operators have set for a key, instead of what a pack says of it."""
+    """A value that operators have set for a key, instead of what a pack says of it, unless it `is_reset`."""
 
     content_id: Key[ContentId]
     key: Key[DefinitionId]
     value: Annotated[Any, JSON]
     version: Number
     updated_at: EpochMs
+    is_reset: bool = False

@@ -1,13 +1,13 @@
 """Dailies: quests of a day or a week, and what each local day of a character comes to: streaks, debuffs and grace."""
 
-from .calendars import Calendar, Calendars, find_days, find_due, today_of
+from .calendars import Calendar, Calendars, day_now, find_days, find_due, today_of
 from .closing import TOUCHES, ClosedDay, QuestDone, close_day, due_days, judge_day, open_day, state_of
 from .commands import Reported, assign, begin, enter, give_up, report, use_grace
 from .definitions import Category, PartialReward, QuestTemplate, QuestType, Stat
 from .errors import DayClosed, DayNotBegun, NoBrokenStreak, NoGraceTokens, QuestOver, QuestTemplateNotFound
-from .queries import DayView, DueCharacter, QuestView, due, history, today
+from .queries import DayView, DueCharacter, QuestView, due, history, today, with_strays
 from .records import DailyLog, DayState, QuestLog, Status
-from .rules import Streaks, after_day, closes_at, is_streak_day
+from .rules import Streaks, after_day, closes_at, is_streak_day, share
 
 __all__ = [
     "TOUCHES",
@@ -40,6 +40,7 @@ __all__ = [
     "begin",
     "close_day",
     "closes_at",
+    "day_now",
     "due",
     "due_days",
     "enter",
@@ -51,8 +52,10 @@ __all__ = [
     "judge_day",
     "open_day",
     "report",
+    "share",
     "state_of",
     "today",
     "today_of",
     "use_grace",
+    "with_strays",
 ]

@@ -20,10 +20,16 @@ Keys = list[tuple[type[Record], tuple[str, ...]]]
 
 
 class Calendar(Struct, frozen=True):
-    """What was found of one character: its zone, and the days of which all rows were looked up."""
+    """What was found of one character: its zone, the day that it was there, and the days of which all rows were looked up.
+
+    `over` are the days that were due, `strays` the keys of quests of these that go on though no definition leads to them any more.
+    """
 
     zone: str
+    today: str
     looked_up: frozenset[str]
+    over: tuple[str, ...] = ()
+    strays: tuple[tuple[str, str, str], ...] = ()
 
 
 class Calendars(Struct, frozen=True):
@@ -55,7 +61,10 @@ async def find_due(read: Reader, wanted: Sequence[str]) -> tuple[Calendars, Keys
     states = await read.each(DayState, list(zones))
     over = {id: rules.due(rows[0].last_closed, zones[id], now, grace) for id, rows in states.items() if rows}
     touched = await _touched(read, over)
-    calendars = Calendars({id: Calendar(zones[id], frozenset(some)) for id, some in touched.items()}, _templates(read))
+    calendars = Calendars(
+        {id: Calendar(zones[id], days.local_day(now, zones[id]), frozenset(some), tuple(over[id])) for id, some in touched.items()},
+        _templates(read),
+    )
     keys: Keys = [(DailyLog, (id, day)) for id, some in over.items() for day in some]
     for id, some in touched.items():
         keys += _rows_of(read, calendars, id, some)
@@ -66,9 +75,16 @@ async def find_days(read: Reader, character: str, named: Sequence[str]) -> tuple
     """Find where a character lives, and the rows of some days and of the one that it is there."""
     zone = await characters.zone_of(read, character)
     state = await read.get(DayState, character)
-    some = sorted({today_of(None if state is None else state.last_closed, zone, read.now_ms()), *named})
-    calendars = Calendars({character: Calendar(zone, frozenset(some))}, _templates(read))
+    today = today_of(None if state is None else state.last_closed, zone, read.now_ms())
+    some = sorted({today, *named})
+    calendars = Calendars({character: Calendar(zone, today, frozenset(some))}, _templates(read))
     return calendars, [*((DailyLog, (character, day)) for day in some), *_rows_of(read, calendars, character, some)]
+
+
+async def day_now(read: Reader, character: str) -> tuple[str, str]:
+    """Find where a character lives, and the day that it is for it there, which what is reported now counts for."""
+    zone, state = await characters.zone_of(read, character), await read.get(DayState, character)
+    return zone, today_of(None if state is None else state.last_closed, zone, read.now_ms())
 
 
 async def _touched(read: Reader, over: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -1,8 +1,9 @@
 """Opening, judging and closing days, within the commands of this and other modules."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,11 +14,13 @@ from gamekeeper.modules import characters, days, metrics, predicates, progress, 
 
 from . import rules
 from .calendars import SUNDAY, Calendar, Calendars, grace_ms, period_of
-from .definitions import BY_ITSELF, QuestTemplate
+from .definitions import QuestTemplate
 from .records import DailyLog, DayState, QuestLog
 
 PARKED: Final = MAX_INTEGER
 """When the next day of a deleted character is due; once it is back, its days go on where they ended."""
+MENDED: Final[Mapping[str, Any]] = MappingProxyType({"broken_streak": 0, "broken_at": None, "broken_day": None})
+"""What `DayState` says when there is no streak to mend."""
 TOUCHES: Final = (DayState, QuestLog, DailyLog, *metrics.TOUCHES, *progress.TOUCHES)
 """What a command touches that opens, judges or closes days, besides `Character`."""
 
@@ -50,7 +53,8 @@ def state_of(ctx: Context, character: str, calendar: Calendar) -> DayState:
     """Give where a character is in the calendar, by the zone that it lives in now; its first day is the one that it is."""
     row, grace = ctx.get(DayState, character), grace_ms(ctx.settings)
     if row is None:
-        before = days.after(days.local_day(ctx.now, calendar.zone), -1)
+        # Midnight may have passed since the command was prepared; the rows of the day before were looked up.
+        before = days.after(calendar.today, -1)
         row = DayState(character, calendar.zone, before, rules.closes_at(before, calendar.zone, grace))
         ctx.put(row)
     elif row.timezone != calendar.zone or row.next_close_at == PARKED:
@@ -86,17 +90,13 @@ def new_log(character: str, day: str, template: QuestTemplate) -> QuestLog:
 def coming(ctx: Context, found: Calendars) -> Iterator[QuestTemplate]:
     """Give the quests that come by themselves now; one that was defined since the command was prepared comes with the next day."""
     definitions, season = ctx.definitions(QuestTemplate), seasons.current(ctx)
-    for id in found.templates:
-        template = definitions.get(id)
-        if template is None or template.type not in BY_ITSELF:
-            continue
-        if template.season_id is None or (season is not None and template.season_id == season.id):
-            yield template
+    some = (definitions.get(id) for id in found.templates)
+    return (one for one in some if one is not None and rules.comes(one, None if season is None else season.id))
 
 
 def judge_day(ctx: Context, character: str, day: str, found: Calendars) -> list[QuestDone]:
     """Complete the quests of a day whose condition is met, and note how far the others are."""
-    return _judge_all(ctx, character, day, [one for one in _quests(ctx, character, day, found) if one[1].type != "WEEKLY"], final=False)
+    return _judge_daily(ctx, character, day, _quests(ctx, character, day, found), final=False)
 
 
 def due_days(ctx: Context, character: str, found: Calendars) -> list[str]:
@@ -110,9 +110,12 @@ def due_days(ctx: Context, character: str, found: Calendars) -> list[str]:
     calendar = found.of[character]
     state = state_of(ctx, character, calendar)
     some = rules.due(state.last_closed, calendar.zone, ctx.now, grace_ms(ctx.settings))
-    # Of a day that has become due since the command was prepared the rows are not known: it is closed the next time.
-    known = takewhile(lambda day: ctx.can_read(DailyLog, character, day), some)
-    return list(known)
+    return list(takewhile(lambda day: _is_known(ctx, character, day, calendar), some))
+
+
+def _is_known(ctx: Context, character: str, day: str, calendar: Calendar) -> bool:
+    """Say whether all rows of a day are known; one that was due or touched only after the command was prepared is closed the next time."""
+    return day in calendar.over and (day in calendar.looked_up or ctx.get(DailyLog, character, day) is None)
 
 
 def close_day(ctx: Context, character: str, day: str, found: Calendars) -> ClosedDay:
@@ -120,23 +123,24 @@ def close_day(ctx: Context, character: str, day: str, found: Calendars) -> Close
     calendar, quests = found.of[character], []
     if day in calendar.looked_up:
         quests = _quests(ctx, character, day, found)
-    daily = [one for one in quests if one[1].type != "WEEKLY"]
-    done = _judge_all(ctx, character, day, daily, final=True)
+    done = _judge_daily(ctx, character, day, quests, final=True)
     log = ctx.get(DailyLog, character, day) or DailyLog(character, day, core_total=sum(one.is_core for one in coming(ctx, found)))
+    if calendar.strays:
+        log = _without_strays(ctx, log, quests, calendar)
     perfect = 0 < log.core_total == log.core_completed
     before = ctx.get(xp.CharacterProgress, character) or xp.CharacterProgress(character)
     after, debuff = _with_day(ctx, before, log)
     if after != before:
         ctx.put(after)
-    broken = {"broken_streak": before.current_streak, "broken_at": ctx.now} if before.current_streak > after.current_streak else {}
     closes = rules.closes_at(day, calendar.zone, grace_ms(ctx.settings))
-    ctx.change(state_of(ctx, character, calendar), last_closed=day, next_close_at=closes, **broken)
+    ctx.change(state_of(ctx, character, calendar), last_closed=day, next_close_at=closes, **_broken(ctx, before, after, log))
     ctx.put(
         replace(log, all_completed=perfect, debuff_triggered=debuff, evaluated=True, streak=after.current_streak),
     )
     if day in calendar.looked_up:
-        metrics.close_day(ctx, character, day, {**_marks(daily, done), predicates.PERFECT_DAYS: perfect})
-        done += _judge_week(ctx, character, day, [one for one in quests if one[1].type == "WEEKLY"])
+        given = rules.share(log.core_completed, log.core_total)
+        metrics.close_day(ctx, character, day, {**_marks(quests, done), predicates.PERFECT_DAYS: perfect}, given)
+        done += _judge_week(ctx, character, day, quests)
     return ClosedDay(character, day, log.core_completed, log.core_total, after.current_streak, debuff, done)
 
 
@@ -171,7 +175,7 @@ def _complete(ctx: Context, row: QuestLog, template: QuestTemplate, day: str, sh
 
 
 def _quests(ctx: Context, character: str, day: str, found: Calendars) -> list[Quest]:
-    """Give the quests of a day and its week; one whose definition has gone stays as it is."""
+    """Give the quests of a day and its week that are defined."""
     definitions, quests = ctx.definitions(QuestTemplate), []
     for id in found.templates:
         template = definitions.get(id)
@@ -181,6 +185,13 @@ def _quests(ctx: Context, character: str, day: str, found: Calendars) -> list[Qu
     return quests
 
 
+def _judge_daily(ctx: Context, character: str, day: str, quests: Iterable[Quest], *, final: bool) -> list[QuestDone]:
+    """Judge the quests that are not of the week: first the core ones, for the others may ask what share of these was done."""
+    daily = [one for one in quests if one[1].type != "WEEKLY"]
+    done = _judge_all(ctx, character, day, [one for one in daily if one[1].is_core], final=final)
+    return done + _judge_all(ctx, character, day, [one for one in daily if not one[1].is_core], final=final)
+
+
 def _judge_all(
     ctx: Context, character: str, day: str, quests: Iterable[Quest], *, final: bool, reach: int | None = None
 ) -> list[QuestDone]:
@@ -188,7 +199,8 @@ def _judge_all(
     active = [one for one in quests if one[0].status == "ACTIVE"]
     if not active:
         return []
-    facts = metrics.Facts(ctx, character, day)
+    log = ctx.get(DailyLog, character, day)
+    facts = metrics.Facts(ctx, character, day, {} if log is None else rules.share(log.core_completed, log.core_total))
     facts.reach = reach or facts.reach
     judged = (_judge(ctx, row, template, facts, day, final=final) for row, template in active)
     return [made for made in judged if made is not None]
@@ -220,13 +232,41 @@ def _with_day(ctx: Context, row: xp.CharacterProgress, log: DailyLog) -> tuple[x
     return changed, debuff
 
 
+def _broken(ctx: Context, before: xp.CharacterProgress, after: xp.CharacterProgress, log: DailyLog) -> Mapping[str, Any]:
+    """Tell which streak a day has broken; one that another missed day came after is beyond mending."""
+    if before.current_streak > after.current_streak:
+        return {"broken_streak": before.current_streak, "broken_at": ctx.now, "broken_day": log.day_date}
+    return MENDED if log.core_total and not after.current_streak else {}
+
+
 def _marks(quests: Iterable[Quest], done: Iterable[QuestDone]) -> dict[str, bool]:
     """Tell which quests of a day were done, for the tallies."""
     now = {one.template for one in done}
-    return {predicates.OF_QUESTS + row.template_id: row.status == "COMPLETED" or row.template_id in now for row, _ in quests}
+    daily = [row for row, template in quests if template.type != "WEEKLY"]
+    return {predicates.OF_QUESTS + row.template_id: row.status == "COMPLETED" or row.template_id in now for row in daily}
+
+
+def _without_strays(ctx: Context, log: DailyLog, quests: Iterable[Quest], calendar: Calendar) -> DailyLog:
+    """Let quests expire whose definition is gone; those of them that were core are not missed, for nobody could do them any more."""
+    gone, ending = 0, rules.ends_with(log.day_date)
+    for key in calendar.strays:
+        row = ctx.get(QuestLog, *key)
+        if row is not None and row.status == "ACTIVE":
+            gone += row.day_date == log.day_date
+            if row.day_date in ending:
+                ctx.change(row, status="EXPIRED")
+    missed = sum(template.is_core and row.status != "COMPLETED" for row, template in _now(ctx, quests))
+    return replace(log, core_total=max(log.core_total - gone, min(log.core_total, log.core_completed + missed)))
+
+
+def _now(ctx: Context, quests: Iterable[Quest]) -> Iterator[Quest]:
+    """Give quests as they are by now."""
+    for row, template in quests:
+        yield ctx.get(QuestLog, row.character_id, row.day_date, row.template_id) or row, template
 
 
 def _judge_week(ctx: Context, character: str, day: str, quests: Iterable[Quest]) -> list[QuestDone]:
     """Judge the quests of the week with the day that was closed; their windows do not reach into the week before."""
     weekday = days.weekday(day)
-    return _judge_all(ctx, character, day, quests, final=weekday == SUNDAY, reach=weekday + 1)
+    weekly = [one for one in quests if one[1].type == "WEEKLY"]
+    return _judge_all(ctx, character, day, weekly, final=weekday == SUNDAY, reach=weekday + 1)

@@ -10,7 +10,7 @@ from gamekeeper.kernel.workingset import Context
 from gamekeeper.modules import characters, content, days, metrics, xp
 
 from . import closing
-from .calendars import Calendars, find_days, today_of
+from .calendars import Calendar, Calendars, find_days, today_of
 from .closing import QuestDone
 from .definitions import QuestTemplate
 from .errors import DayClosed, DayNotBegun, NoBrokenStreak, NoGraceTokens, QuestOver, QuestTemplateNotFound
@@ -163,7 +163,19 @@ def give_up(ctx: Context, *, character: characters.CharacterId, template: conten
     return ctx.change(row, status="FAILED")
 
 
-@command(touches=[characters.Character, DayState, xp.CharacterProgress], access="player")
+class _OfCharacter(Protocol):
+    """The argument of `use_grace` that its preparation needs."""
+
+    character: str
+
+
+async def _mending(read: Reader, arguments: _OfCharacter) -> Prepared:
+    state = await read.get(DayState, arguments.character)
+    day = None if state is None else state.broken_day
+    return Prepared(found=day, keys=() if day is None else ((DailyLog, (arguments.character, day)),))
+
+
+@command(touches=[characters.Character, DayState, DailyLog, xp.CharacterProgress], prepare=_mending, access="player")
 def use_grace(ctx: Context, *, character: characters.CharacterId) -> xp.CharacterProgress:
     """Mend the streak that broke last with a grace token: it goes on as if the day that broke it had not been.
 
@@ -171,13 +183,16 @@ def use_grace(ctx: Context, *, character: characters.CharacterId) -> xp.Characte
     """
     characters.alive(ctx, character)
     state, row = ctx.get(DayState, character), ctx.get(xp.CharacterProgress, character)
-    if state is None or row is None or state.broken_at is None:
+    if state is None or row is None or state.broken_at is None or state.broken_day is None or state.broken_day != ctx.found:
         raise NoBrokenStreak(character=character)
     if ctx.now >= state.broken_at + ctx.settings.grace_hours * 3_600_000:
         raise NoBrokenStreak(character=character)
     if row.grace_tokens < 1:
         raise NoGraceTokens(character=character)
-    ctx.change(state, broken_streak=0, broken_at=None)
+    ctx.change(state, **closing.MENDED)
+    log = ctx.get(DailyLog, character, state.broken_day)
+    if log is not None:
+        ctx.change(log, grace_used=True)
     mended = state.broken_streak + row.current_streak
     return ctx.change(row, current_streak=mended, longest_streak=max(row.longest_streak, mended), grace_tokens=row.grace_tokens - 1)
 
@@ -216,17 +231,15 @@ def _open(ctx: Context, character: str, day: str | None) -> str:
 
     Raises: DAY_CLOSED, DAY_NOT_BEGUN.
     """
-    found: Calendars = ctx.found
-    state = closing.state_of(ctx, character, found.of[character])
+    calendar: Calendar = ctx.found.of[character]
+    state = closing.state_of(ctx, character, calendar)
     today = today_of(state.last_closed, state.timezone, ctx.now)
     if day is not None and day > today:
         raise DayNotBegun(day=day, today=today)
-    if day is not None and day <= state.last_closed:
-        raise DayClosed(day=day, last_closed=state.last_closed)
-    named = day or today
-    if named not in found.of[character].looked_up:
-        # Midnight has passed since the command was prepared: the day before is still open, for its grace.
-        return max(found.of[character].looked_up)
+    # When midnight has passed since the command was prepared, the day before is still open, for its grace.
+    named = day or (today if today in calendar.looked_up else calendar.today)
+    if named <= state.last_closed:
+        raise DayClosed(day=named, last_closed=state.last_closed)
     return named
 
 

@@ -1,18 +1,28 @@
 """What may be asked of daily quests and days."""
 
+from collections.abc import Sequence
+from itertools import product
+from typing import Final
+
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import BigInteger, Text, and_, bindparam, or_, select
 
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import EpochMs
 from gamekeeper.kernel.store.schema import table
-from gamekeeper.modules import characters, days, metrics, predicates
+from gamekeeper.modules import characters, days, metrics, predicates, seasons
 
-from .calendars import find_days, period_of, today_of
-from .definitions import BY_ITSELF, Category, QuestTemplate, QuestType
+from . import rules
+from .calendars import Calendars, Keys, find_days, period_of, today_of
+from .definitions import Category, QuestTemplate, QuestType
 from .records import DailyLog, DayState, QuestLog, Status
 
-states, logs = table(DayState), table(DailyLog)
+states, logs, quests = table(DayState), table(DailyLog), table(QuestLog)
+MOST_OWNERS: Final = 200
+MOST_DAYS: Final = 8
+MOST_TEMPLATES: Final = 64
+"""How much one statement asks for; what is left over of it is filled up with nothing."""
 
 DUE = (
     select(states.c.character_id, states.c.next_close_at)
@@ -35,6 +45,12 @@ HISTORY = (
     .order_by(logs.c.day_date.desc())
     .limit(bindparam("limit", type_=BigInteger))
 )
+STRAYS = select(quests.c.character_id, quests.c.day_date, quests.c.template_id).where(
+    quests.c.character_id.in_([bindparam(f"c{place}", type_=Text) for place in range(MOST_OWNERS)]),
+    quests.c.day_date.in_([bindparam(f"d{place}", type_=Text) for place in range(MOST_DAYS)]),
+    quests.c.template_id.not_in([bindparam(f"t{place}", type_=Text) for place in range(MOST_TEMPLATES)]),
+    quests.c.status == "ACTIVE",
+)
 LAST = "9999-12-31"
 
 
@@ -43,6 +59,14 @@ class DueCharacter(Struct, frozen=True):
 
     character_id: str
     next_close_at: int
+
+
+class Stray(Struct, frozen=True):
+    """The key of a quest that goes on though no definition leads to it."""
+
+    character_id: str
+    day_date: str
+    template_id: str
 
 
 class QuestView(Struct, frozen=True):
@@ -86,12 +110,15 @@ async def today(read: Reader, *, character: characters.CharacterId, day: days.Da
     rows = {(row.day_date, row.template_id): row for row in await read.some(QuestLog, [key for kind, key in keys if kind is QuestLog])}
     log = await read.get(DailyLog, character, named)
     measured = await metrics.day_of(read, character, named)
-    facts, of_week = (metrics.facts_of(read, loaded, measured, named) for _ in range(2))
+    share = {} if log is None else rules.share(log.core_completed, log.core_total)
+    facts, of_week = (metrics.facts_of(read, loaded, measured, named, share) for _ in range(2))
     of_week.reach = days.weekday(named) + 1
+    season = seasons.season_at(read.definitions(seasons.SeasonDefinition), read.now_ms())
     shown = [
         _view(template, row, of_week if template.type == "WEEKLY" else facts)
         for id, template in sorted(read.definitions(QuestTemplate).items())
-        if (row := rows.get((period_of(template, named), id))) is not None or (log is None and template.type in BY_ITSELF)
+        if (row := rows.get((period_of(template, named), id))) is not None
+        or (log is None and rules.comes(template, None if season is None else season.id))
     ]
     closes = None if state is None or named != days.after(state.last_closed) else state.next_close_at
     return DayView(named, closes, log or DailyLog(character, named, core_total=sum(one.is_core for one in shown)), shown)
@@ -127,3 +154,30 @@ async def due(read: Reader, *, limit: PageLimit = 200, cursor: Cursor | None = N
     rows = await read.rows(DueCharacter, DUE, now=read.now_ms(), after_at=after_at, after=after, limit=limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(rows[:limit], None if last is None else write_cursor([last.next_close_at, last.character_id]))
+
+
+async def with_strays(read: Reader, found: Calendars) -> tuple[Calendars, Keys]:
+    """Add the quests of due days that go on though no definition leads to them any more: content has changed since they began."""
+    owners = [id for id, one in found.of.items() if one.looked_up]
+    dates = sorted({date for id in owners for day in found.of[id].looked_up for date in rules.ends_with(day)})
+    definitions = read.definitions(QuestTemplate)
+    strays: dict[str, list[tuple[str, str, str]]] = {}
+    lasting = [id for id, one in definitions.items() if one.type != "WEEKLY"][:MOST_TEMPLATES]
+    for some, these in product(_parts(owners, MOST_OWNERS), _parts(dates, MOST_DAYS)):
+        named = {**_filled("c", some, MOST_OWNERS), **_filled("d", these, MOST_DAYS), **_filled("t", lasting, MOST_TEMPLATES)}
+        for row in await read.rows(Stray, STRAYS, **named):
+            one = definitions.get(row.template_id)
+            if one is None or period_of(one, row.day_date) != row.day_date:
+                strays.setdefault(row.character_id, []).append((row.character_id, row.day_date, row.template_id))
+    if not strays:
+        return found, []
+    calendars = {id: replace(one, strays=tuple(strays.get(id, ()))) for id, one in found.of.items()}
+    return replace(found, of=calendars), [(QuestLog, key) for keys in strays.values() for key in keys]
+
+
+def _parts(some: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [some[place : place + size] for place in range(0, len(some), size)]
+
+
+def _filled(letter: str, values: Sequence[str], size: int) -> dict[str, str]:
+    return {f"{letter}{place}": values[place] if place < len(values) else "" for place in range(size)}

@@ -6,12 +6,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from gamekeeper.modules import days, predicates
+from gamekeeper.modules import days, metrics, predicates
 
-from .definitions import QuestTemplate
+from .definitions import BY_ITSELF, QuestTemplate
 
-MOST_DUE: Final = 400
-"""Days that are closed in one go; a character that was away for longer is brought up in several."""
+MOST_DUE: Final = 40
+"""Days of a character that are closed in one go, of two hundred in about a second; what is longer ago is made up for in several."""
 
 
 class Streaks(Struct, frozen=True):
@@ -68,6 +68,35 @@ def open_days(last_closed: str, today: str) -> Iterator[str]:
     while day <= today:
         yield day
         day = days.after(day)
+
+
+def comes(template: QuestTemplate, season: str | None) -> bool:
+    """Say whether a quest comes to characters by itself, in a season or, with None, out of any."""
+    return template.type in BY_ITSELF and template.season_id in (None, season)
+
+
+def ends_with(day: str) -> tuple[str, ...]:
+    """Give the dates under which quests are kept that are over with a day, whatever sort they were: of a Monday they may be of its week.
+
+    >>> ends_with("2026-03-02"), ends_with("2026-03-03"), ends_with("2026-03-08")
+    ((), ('2026-03-03',), ('2026-03-02', '2026-03-08'))
+    """
+    match days.weekday(day):
+        case 0:
+            return ()
+        case 6:
+            return days.week_of(day), day
+        case _:
+            return (day,)
+
+
+def share(done: int, total: int) -> dict[str, int]:
+    """Give what share of a day's core quests was done, in thousandths, as facts have it; of a day without any nothing is known.
+
+    >>> share(3, 4), share(0, 0)
+    ({'quest_completion_rate': 750}, {})
+    """
+    return {predicates.RATE: done * metrics.THOUSAND // total} if total else {}
 
 
 def is_streak_day(done: int, total: int, needed: int) -> bool:

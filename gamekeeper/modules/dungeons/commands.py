@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, content, days, metrics, predicates, progress, seasons, xp
+from gamekeeper.modules import characters, content, dailies, metrics, predicates, progress, seasons, xp
 
 from . import rules
 from .errors import (
@@ -28,7 +28,10 @@ MOST_CHARACTERS: Final = 200
 
 
 class Found(Struct, frozen=True):
-    """What the preparation found: where the character lives, what day it is there, its attempt, and the days of which rows were read."""
+    """What the preparation found: where the character lives, what day it is there, its attempt, and the days of which rows were read.
+
+    Those are the days of the attempt; of one that begins they are today and those that may have begun elsewhere.
+    """
 
     zone: str
     today: str
@@ -59,10 +62,12 @@ class _OfMany(Protocol):
 async def _visiting(read: Reader, arguments: _OfCharacter) -> Prepared:
     """Find the attempt of a character, and the metrics of its days."""
     character = arguments.character
-    zone, state = await characters.zone_of(read, character), await read.get(DungeonState, character)
-    today, id = days.local_day(read.now_ms(), zone), None if state is None else state.attempt_id
+    zone, today = await dailies.day_now(read, character)
+    state = await read.get(DungeonState, character)
+    id = None if state is None else state.attempt_id
     row = None if id is None else await read.get(DungeonAttempt, character, id)
-    some = [today] if row is None else rules.days_of(row.entry_day, today)
+    is_over = row is None or read.now_ms() >= row.expires_at
+    some = rules.days_ahead(today) if row is None or is_over else rules.days_of(row.entry_day, today)
     definitions = read.definitions(metrics.MetricDefinition)
     keys: list[Any] = [key for day in some for key in metrics.day_keys(definitions, character, day)]
     keys += [] if id is None else [(DungeonAttempt, (character, id))]
@@ -79,8 +84,8 @@ def enter(ctx: Context, *, character: characters.CharacterId, dungeon: content.D
     characters.alive(ctx, character)
     found: Found = ctx.found
     definition, state = _known(ctx, dungeon), _state_now(ctx, character)
-    facts = metrics.Facts(ctx, character, found.today)
-    _may_enter(ctx, character, definition, state, facts)
+    _may_enter(ctx, character, definition, state, metrics.Facts(ctx, character, found.today))
+    facts = rules.SinceEntry([metrics.Facts(ctx, character, day) for day in found.days], {})
     progress_row = ctx.get(xp.CharacterProgress, character)
     until = None if progress_row is None else progress_row.debuff_active_until
     row = DungeonAttempt(
@@ -102,7 +107,7 @@ def check(ctx: Context, *, character: characters.CharacterId) -> Checked:
 
     Past the deadline it is TIMED_OUT and pays nothing, whoever asks.
 
-    Raises: CHARACTER_NOT_FOUND, NOT_IN_DUNGEON, XP_OVERFLOW.
+    Raises: CHARACTER_NOT_FOUND, NOT_IN_DUNGEON, DUNGEON_NOT_FOUND when no pack defines it any more, XP_OVERFLOW.
     """
     characters.alive(ctx, character)
     row = _attempt(ctx, character)
@@ -225,7 +230,8 @@ def _end(ctx: Context, row: DungeonAttempt, status: AttemptStatus) -> DungeonAtt
     ended_at = min(ctx.now, row.expires_at)
     state = ctx.get(DungeonState, row.character_id) or DungeonState(row.character_id)
     open_again = {id: until for id, until in state.shut_until.items() if until > ctx.now}
-    if definition is not None and definition.cooldown_hours:
-        open_again[row.dungeon_id] = ended_at + definition.cooldown_hours * 3_600_000
+    until = rules.shut_until(definition, ended_at)
+    if until > ctx.now:
+        open_again[row.dungeon_id] = until
     ctx.change(state, attempt_id=None, shut_until=open_again)
     return ctx.change(row, status=status, completed_at=ended_at)

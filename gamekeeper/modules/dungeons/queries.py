@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, or_, select
 from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import MAX_INTEGER
 from gamekeeper.kernel.store.schema import table
-from gamekeeper.modules import characters, content, days, metrics, predicates
+from gamekeeper.modules import characters, content, dailies, metrics, predicates
 
 from . import rules
 from .errors import DungeonNotFound
@@ -93,9 +93,12 @@ async def visit(read: Reader, *, character: characters.CharacterId) -> Visit:
     id = None if state is None else state.attempt_id
     row = None if id is None else await read.get(DungeonAttempt, character, id)
     definition = None if row is None else read.definitions(DungeonDefinition).get(row.dungeon_id)
+    if row is not None and now >= row.expires_at:
+        until = rules.shut_until(definition, row.expires_at)
+        return Visit(None, [], shut | ({row.dungeon_id: until} if until > now else {}))
     if row is None or definition is None:
         return Visit(row, [], shut)
-    today = days.local_day(now, await characters.zone_of(read, character))
+    _, today = await dailies.day_now(read, character)
     some = [metrics.facts_of(read, loaded, await metrics.day_of(read, character, day), day) for day in rules.days_of(row.entry_day, today)]
     facts = rules.SinceEntry(some, row.counted)
     shown = []
@@ -114,7 +117,10 @@ async def history(
     before_at, before = read_cursor(cursor, int, str) or (MAX_INTEGER, "")
     rows = await read.rows(DungeonAttempt, HISTORY, character=character, before_at=before_at, before=before, limit=limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
-    return Page(rows[:limit], None if last is None else write_cursor([last.started_at, last.attempt_id]))
+    return Page(
+        [rules.as_of(row, read.now_ms()) for row in rows[:limit]],
+        None if last is None else write_cursor([last.started_at, last.attempt_id]),
+    )
 
 
 async def overdue(read: Reader, limit: int) -> list[Overdue]:

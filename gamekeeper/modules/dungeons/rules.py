@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from gamekeeper.modules import days, metrics, predicates
 
-from .records import DungeonDefinition
+from .records import DungeonAttempt, DungeonDefinition
 
 EVENT: Final = metrics.EVENT
 
@@ -51,6 +53,26 @@ def days_of(entry_day: str, today: str) -> list[str]:
     while found[-1] < today:
         found.append(days.after(found[-1]))
     return found
+
+
+def days_ahead(today: str) -> list[str]:
+    """Give today and the days that somewhere have begun already: who has been there may have done something on them.
+
+    >>> days_ahead("2026-02-27")
+    ['2026-02-27', '2026-02-28', '2026-03-01']
+    """
+    return [today, days.after(today), days.after(today, 2)]
+
+
+def as_of(row: DungeonAttempt, now: int) -> DungeonAttempt:
+    """Give an attempt as it is at a time: past its deadline it is over, be it that nobody has written so yet."""
+    is_over = row.status == "IN_PROGRESS" and now >= row.expires_at
+    return replace(row, status="TIMED_OUT", completed_at=row.expires_at) if is_over else row
+
+
+def shut_until(definition: DungeonDefinition | None, ended_at: int) -> int:
+    """Give until when a dungeon is shut for who has left it; one that is defined no longer is not."""
+    return 0 if definition is None else ended_at + definition.cooldown_hours * 3_600_000
 
 
 class SinceEntry(metrics.KnownFacts):

@@ -57,8 +57,9 @@ class _Closing(Protocol):
 
 
 async def _closing(read: Reader, arguments: _Closing) -> Prepared:
-    found, keys = await dailies.find_due(read, arguments.characters)
-    return Prepared(found=found, keys=tuple(keys))
+    due, keys = await dailies.find_due(read, arguments.characters)
+    found, strays = await dailies.with_strays(read, due)
+    return Prepared(found=found, keys=(*keys, *strays))
 
 
 @command(touches=[characters.Character, *dailies.TOUCHES, *bosses.TOUCHES], prepare=_closing, access="operator")
@@ -91,5 +92,6 @@ def _close(ctx: Context, character: str, found: dailies.Calendars) -> list[_Day]
     for day in dailies.due_days(ctx, character, found):
         done = dailies.close_day(ctx, character, day, found)
         phase = bosses.judge_day(ctx, done)
-        closed.append(_Day(done, phase, titles.check(ctx, character, metrics.Facts(ctx, character, day))))
+        facts = metrics.Facts(ctx, character, day, dailies.share(done.core_completed, done.core_total))
+        closed.append(_Day(done, phase, titles.check(ctx, character, facts)))
     return closed

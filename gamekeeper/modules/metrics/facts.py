@@ -85,9 +85,8 @@ class KnownFacts:
         if metric in self._given:
             return self._given[metric]
         definition = self._definitions.get(metric)
-        if definition is not None and definition.met is None:
-            row = self._rows.metric(self.day, metric)
-            return None if row is None else row.value
+        if definition is not None:
+            return self._measured(definition)
         if metric == predicates.PERFECT_DAYS:
             return self.total(metric)
         if metric == predicates.DUNGEON_CLEARS:
@@ -95,8 +94,12 @@ class KnownFacts:
             return None if cleared is None else cleared * rules.THOUSAND
         if metric.startswith(predicates.OF_QUESTS):
             return self._done_on_the_day(metric)
-        if definition is None:
-            return None
+        return None
+
+    def _measured(self, definition: MetricDefinition) -> int | None:
+        if definition.met is None:
+            row = self._rows.metric(self.day, definition.id)
+            return None if row is None else row.value
         verdict = predicates.judge(definition.met, self)
         return rules.THOUSAND * verdict.met if verdict.known else None
 
@@ -193,8 +196,7 @@ class _CommandRows:
         return self._ctx.can_read(record)
 
     def metric(self, day: str, metric: str) -> Metric | None:
-        key = (self._character, day, metric)
-        return self._ctx.get(Metric, *key) if self._ctx.can_read(Metric, *key) else None
+        return self._ctx.find(Metric, self._character, day, metric)
 
     def tally(self, name: str) -> Tally | None:
         return self._ctx.get(Tally, self._character, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -156,7 +157,7 @@ def judge(predicate: Predicate, facts: Facts, words: Callable[[str], str] = plai
 
 def _numeric(one: Numeric, facts: Facts, words: Callable[[str], str]) -> Verdict:
     have, need = _value(one.metric, facts), one.need
-    label = f"{_RELATION[one.op]}{shown(need)} {words(one.metric)}"
+    label = f"{_bound(one.op, need)} {words(one.metric)}"
     if one.op == "gte":
         return _reached(have, need, label)
     met = have is not None and compares(have, one.op, need)
@@ -165,6 +166,11 @@ def _numeric(one: Numeric, facts: Facts, words: Callable[[str], str]) -> Verdict
         # Who stands exactly at the bound has not all of the way behind them.
         progress = min(FULL - 1, FULL * have // need)
     return Verdict(met, have is not None, progress, have, need, label)
+
+
+@lru_cache(maxsize=1_024)
+def _bound(op: Op, need: int) -> str:
+    return f"{_RELATION[op]}{shown(need)}"
 
 
 _RELATION: Final[dict[Op, str]] = {

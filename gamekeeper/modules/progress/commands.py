@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Protocol
 from msgspec import Meta, Struct
 from msgspec.structs import asdict
 
+from gamekeeper.errors import InvalidArgument
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
@@ -122,9 +123,12 @@ def award_xp(
 ) -> Awarded:
     """Pay a character experience for something, once: the same source and id again are answered with what was paid the first time.
 
-    Raises: CHARACTER_NOT_FOUND, SOURCE_ID_REUSED, MODIFIER_REFUSED, XP_OVERFLOW, UNKNOWN_CURVE, AWARD_RULES_INVALID.
+    Raises: CHARACTER_NOT_FOUND, INVALID_ARGUMENT for an id by which the game itself pays, SOURCE_ID_REUSED, MODIFIER_REFUSED,
+    XP_OVERFLOW, UNKNOWN_CURVE, AWARD_RULES_INVALID.
     """
     characters.alive(ctx, character)
+    if rules.is_of_the_game(source, source_id):
+        raise InvalidArgument(path="/source_id", problem="the game itself pays by this id; what it has not paid is paid by another")
     found: _First = ctx.found
     if found.first is not None:
         return Awarded(**asdict(xp.paid_before(found.first, source, source_id, base_xp)))

@@ -1,5 +1,6 @@
 """What makes an award more or less than its base: streaks, weekends, debuffs, and how the game sets their worth."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Protocol
 
@@ -13,6 +14,8 @@ from .errors import AwardRulesInvalid
 CONFIG: Final = "xp_modifiers"
 """The key of the game's configuration that says what bonuses and penalties are worth; `AwardRules` is what holds without it."""
 MAX_STREAK_BONUSES: Final = 32
+OF_THE_GAME: Final = {"QUEST_COMPLETION": re.compile(r"quest:[0-9]{4}-[0-9]{2}-[0-9]{2}:"), "SEASON_BONUS": re.compile("season:")}
+"""How the ids begin of what is paid for quests of a day or a week, and by seasons; those of bosses and dungeons nobody can guess."""
 
 
 class StreakBonus(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,6 +67,18 @@ def rules_of(at: Definitions) -> AwardRules:
         return read_rules(content.config_of(at, CONFIG).value)
     except content.ConfigNotFound:
         return AwardRules()
+
+
+def is_of_the_game(source: str, source_id: str) -> bool:
+    """Say whether an award is one that the game pays by itself: paid before by somebody else, it could not be paid any more.
+
+    >>> is_of_the_game("QUEST_COMPLETION", "quest:2026-03-02:walk"), is_of_the_game("SEASON_BONUS", "season:first")
+    (True, True)
+    >>> is_of_the_game("QUEST_COMPLETION", "quest:flour"), is_of_the_game("BOSS_DEFEAT", "quest:2026-03-02:walk")
+    (False, False)
+    """
+    pattern = OF_THE_GAME.get(source)
+    return pattern is not None and pattern.match(source_id) is not None
 
 
 def streak_bonus(rules: AwardRules, streak: int) -> list[xp.Modifier]:

@@ -28,7 +28,7 @@ from .queries import (
     standing,
 )
 from .records import Bracket, Entry, SeasonDefinition, SeasonId, SeasonParticipation, SeasonStanding, SeasonState, SeasonStatus
-from .rules import SETTLE_MS, moment
+from .rules import SETTLE_MS, moment, season_at
 
 __all__ = [
     "SETTLE_MS",
@@ -77,6 +77,7 @@ __all__ = [
     "preview",
     "reinstate",
     "reward_id",
+    "season_at",
     "show",
     "standing",
     "start",

@@ -111,7 +111,7 @@ async def _live(request: Request, keep: Keep) -> dict[str, Any]:
 
 
 async def find(request: Request) -> Response:
-    """The search field: an id leads to what it names, everything else is the beginning of a character's name."""
+    """The search field: an id leads to what it names or defines, everything else is the beginning of a character's name."""
     text = word(request, "q")
     keep = keep_of(request)
     if is_id(text):
@@ -124,6 +124,9 @@ async def find(request: Request) -> Response:
             return go_to(request, "pieces", text)
     if text in keep.reader.definitions(content.ItemDefinition):
         return go_to(request, "items", text)
+    kind = next((one.kind for one in content.KINDS.values() if text in keep.reader.definitions(one.type)), None)
+    if kind is not None:
+        return go_to(request, "seasons", text) if kind == "season" else go_to(request, "definitions", f"{kind}.{text}")
     return go_to(request, "characters", q=text)
 
 

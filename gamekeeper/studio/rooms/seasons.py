@@ -15,7 +15,7 @@ from gamekeeper.errors import Busy, GameError
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.commands import Call
 from gamekeeper.kernel.queries import Page
-from gamekeeper.modules import seasons, xp
+from gamekeeper.modules import days, seasons, xp
 from gamekeeper.studio import queries
 from gamekeeper.studio.asking import DAY_MS, PAGE, STATUS, id_of, keep_of, word
 from gamekeeper.studio.finding import Meant, character_anywhere
@@ -79,6 +79,24 @@ async def everybody(request: Request) -> Response:
     elif not who.unknown:
         rows = await keep.ask(xp.leaderboard(limit=PAGE, cursor=cursor))
     return page(request, "leaderboard.html", room=ROOM, found=rows, who=who, cursor=cursor)
+
+
+async def week(request: Request) -> Response:
+    """The board of this week, or of one that is over."""
+    keep, cursor, wanted = keep_of(request), word(request, "cursor") or None, word(request, "week")
+    monday = days.week_of(days.checked(wanted)) if wanted else xp.week_at(keep.clock.now_ms())
+    missing, kept = False, None
+    rows: Page[xp.WeeklyRow] = Page([])
+    if monday >= xp.week_at(keep.clock.now_ms()):
+        rows = await keep.ask(xp.weekly(limit=PAGE, cursor=cursor))
+    else:
+        try:
+            kept = await keep.ask(xp.past_week(week=monday))
+            rows = Page(kept.top)
+        except xp.WeekNotKept:
+            missing = True
+    before = days.after(monday, -7)
+    return page(request, "week.html", room=ROOM, found=rows, kept=kept, missing=missing, week=monday, before=before, cursor=cursor)
 
 
 async def show(request: Request) -> Response:
@@ -193,15 +211,25 @@ def _disqualified(_typed: Typed, result: seasons.SeasonParticipation) -> str:
     return f"Taken off the board; {result.forfeited_xp:,} XP no longer count in this season."
 
 
+def _reinstate(season: str, typed: Typed) -> Call[Any]:
+    return seasons.reinstate(character=typed.get("character", "").strip(), season=season, reason=typed.get("reason", "").strip())
+
+
+def _reinstated(_typed: Typed, result: seasons.SeasonParticipation) -> str:
+    return f"On the board again, with {result.season_xp:,} XP."
+
+
 FORMS: Final[Forms] = {
     "start": Form(("reason",), _start, _started),
     "close": Form(("reason", "confirm"), _close, _closed),
     "go-on": Form(("reason",), _step, _stepped),
     "disqualify": Form(("character", "reason", "confirm"), _disqualify, _disqualified),
+    "reinstate": Form(("character", "reason"), _reinstate, _reinstated),
 }
 
 ROUTES = [
     Route("/leaderboard", everybody),
+    Route("/leaderboard/week", week),
     Route("/seasons", index),
     Route("/seasons/{id}", show),
     Route("/seasons/{id}/dry-run", rehearse, methods=["POST"]),
