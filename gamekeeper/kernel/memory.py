@@ -3,7 +3,7 @@
 import gc
 from typing import Final
 
-MADE_BEFORE_A_LOOK: Final = 20_000
+MADE_BEFORE_A_LOOK: Final = 50_000
 
 
 def look_seldom_for_cycles() -> None:

@@ -13,6 +13,7 @@ from gamekeeper.config import Settings
 from gamekeeper.errors import StoreUnavailable
 from gamekeeper.kernel.batch import Runner
 from gamekeeper.kernel.clock import Clock
+from gamekeeper.kernel.gathering import Gathering
 from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.queries import Loaded, Root
 from gamekeeper.kernel.recall import Recall
@@ -36,11 +37,13 @@ class StoreReader:
         settings: Settings,
         *,
         recall: Recall | None = None,
+        gathering: Gathering | None = None,
         patient: bool = False,
         actor: str = "embedded",
         again: bool = False,
     ) -> None:
         self._recall = recall or Recall(runner, None)
+        self._gathering = gathering or Gathering(self._load)
         self._patient = patient
         self.settings = settings
         """what the operator has set, without secrets"""
@@ -74,12 +77,14 @@ class StoreReader:
 
     def patient(self) -> StoreReader:
         """The same, for statements that read whole tables and may take their time."""
-        return StoreReader(self._store, self._runner, self._clock, self.settings, recall=self._recall, patient=True, actor=self.actor)
+        return self._with(patient=True, actor=self.actor)
 
     def acting(self, actor: str, *, again: bool = False) -> StoreReader:
         """The same, for somebody."""
-        words: dict[str, Any] = {"recall": self._recall, "patient": self._patient, "actor": actor, "again": again}
-        return StoreReader(self._store, self._runner, self._clock, self.settings, **words)
+        return self._with(patient=self._patient, actor=actor, again=again)
+
+    def _with(self, **words: Any) -> StoreReader:
+        return StoreReader(self._store, self._runner, self._clock, self.settings, recall=self._recall, gathering=self._gathering, **words)
 
     @property
     def keys(self) -> KeyRing:
@@ -115,10 +120,8 @@ class StoreReader:
     async def each(self, record: type[Row], owners: Sequence[str]) -> dict[str, list[Row]]:
         """All rows of a type that each of many owners has, in the order of their keys, in one round trip; an owner without any has none."""
         asked = list(dict.fromkeys(owners))
-        found: dict[str, list[Row]] = {owner: [] for owner in asked}
-        rows = (await self._load(LoadRequest(tables={record: asked}))).tables[record] if asked else []
-        for row in shape(record).in_order(rows):
-            found[shape(record).key_of(row)[0]].append(row)
+        rows = await self._gathering.rows(record, asked) if asked else {}
+        found: dict[str, list[Row]] = {owner: shape(record).in_order(rows.get(owner, ())) for owner in asked}
         for owner in asked:
             memory = self._leased(owner, record)
             if memory is not None:

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
+from gamekeeper.errors import InvalidArgument
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.modules import characters, content, dailies, dungeons, evening, metrics, users, xp
@@ -212,3 +213,10 @@ async def test_who_is_in_a_dungeon_that_content_has_lost_can_leave_it(timed: Kee
         await timed.do(dungeons.give_up(character=ada))
         await timed.do(content.load_pack(pack=pack(metric("steps"), dungeon(), dungeon("mine"))))
         clock.move(24 * HOUR)
+
+
+async def test_a_challenge_that_is_met_by_doing_nothing_is_refused_with_its_place(keep: Keep) -> None:
+    fast = dungeons.Challenge(id="fast", name="Fast", condition={"metric": "steps", "op": "lte", "value": 10})
+    with pytest.raises(InvalidArgument) as refused:
+        await keep.do(content.load_pack(pack=pack(metric("steps"), dungeon(challenges=(RUN, fast)))))
+    assert refused.value.facts["path"] == "/pack/definitions/dungeons/0/challenges/1/condition"

@@ -12,9 +12,9 @@ from gamekeeper.errors import InvalidArgument
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.kernel.verify import verify
-from gamekeeper.modules import characters, content, dailies, evening, metrics, progress, titles, users, xp
+from gamekeeper.modules import characters, content, dailies, evening, metrics, progress, seasons, titles, users, xp
 from tests.modules.scene import pack
-from tests.modules.test_dailies import GAME, HOUR, close, living_in, quest, say
+from tests.modules.test_dailies import GAME, HOUR, close, living_in, metric, quest, say
 
 DAY = 24 * HOUR
 FRIDAY, SATURDAY = "2027-01-15", "2027-01-16"
@@ -144,24 +144,34 @@ async def test_the_days_share_of_core_quests_is_known_to_quests_and_titles(timed
     assert (closed.titles_earned, [row.title_id for row in await timed.reader.all(titles.UserTitle, ada)]) == (1, ["lazy"])
 
 
-async def test_one_token_mends_one_missed_day_and_not_a_month(timed: Keep, clock: ManualClock) -> None:
+async def test_each_missed_day_takes_a_token_be_it_of_an_outage_or_of_a_month_away(timed: Keep, clock: ManualClock) -> None:
     await timed.do(content.load_pack(pack=pack(*GAME)))
     (ada,) = await living_in(timed, "UTC")
+    for _ in range(14):
+        await say(timed, ada, steps=10_000, sleep=8)
+        clock.move(DAY)
+        await close(timed, ada)
+    clock.move(2 * DAY)  # nobody closes days, nor is there anybody to report to
+    assert (await close(timed, ada)).days == 2
+
+    mended = await timed.do(dailies.use_grace(character=ada))
+
+    assert (mended.current_streak, mended.grace_tokens) == (14, 0)
+    logs = (await timed.ask(dailies.history(character=ada, limit=4))).items
+    assert [log.grace_used for log in logs] == [True, True, False, False]
     for _ in range(7):
         await say(timed, ada, steps=10_000, sleep=8)
         clock.move(DAY)
         await close(timed, ada)
+    # A month as a deleted character stops no clock: its days are made up for, and there are too many of them.
     await timed.do(characters.delete(character=ada))
     clock.move(DAY)
     await close(timed, ada)
     clock.move(20 * DAY)
     await timed.do(characters.restore(character=ada), actor="operator:test")
     await say(timed, ada, steps=10_000, sleep=8)
-
-    closed = await close(timed, ada)
-
-    assert closed.days == 21
-    with pytest.raises(dailies.NoBrokenStreak):
+    assert (await close(timed, ada)).days == 21
+    with pytest.raises(dailies.NoGraceTokens):
         await timed.do(dailies.use_grace(character=ada))
 
 
@@ -278,3 +288,46 @@ async def test_abuse_54_an_award_by_hand_cannot_take_the_place_of_a_quests_own(t
         await timed.do(call)
 
     assert [one.template for one in (await say(timed, ada, steps=10_000)).completed] == ["walk"]
+
+
+async def test_what_is_kept_to_all_day_is_done_when_the_day_is_over(timed: Keep, clock: ManualClock) -> None:
+    """Who has had breakfast has not eaten little; a condition that may yet be broken is judged by the whole day."""
+    lean = quest("lean", {"metric": "calories", "op": "lte", "value": 2_200}, is_core=True)
+    sober = quest("sober", {"type": "not", "of": {"type": "boolean", "metric": "alcohol", "value": True}}, is_core=True)
+    drinks = metrics.MetricDefinition(id="alcohol", name="Alcohol", type="boolean")
+    await timed.do(content.load_pack(pack=pack(metric("calories"), drinks, lean, sober)))
+    (ada, bob) = await living_in(timed, "UTC", "UTC")
+
+    for id, dinner in ((ada, 2_000), (bob, 3_000)):
+        for calories in (300, dinner):
+            assert (await say(timed, id, calories=calories, alcohol=False)).completed == []
+    await say(timed, bob, alcohol=True)
+    shown = (await timed.ask(dailies.today(character=ada))).quests
+    assert [(one.status, one.progress) for one in shown] == [("ACTIVE", 10_000)] * 2
+    clock.move(DAY)
+    closed = await close(timed, ada, bob)
+
+    assert closed.quests_completed == 2
+    assert await statuses(timed, ada, FRIDAY) == {"lean": "COMPLETED", "sober": "COMPLETED"}
+    assert await statuses(timed, bob, FRIDAY) == {"lean": "EXPIRED", "sober": "EXPIRED"}
+
+
+async def test_quests_of_a_season_are_shown_and_come_in_their_season_only(timed: Keep, clock: ManualClock) -> None:
+    begins, ends = (clock.now_ms() + int(days * DAY) * 1000 for days in (1, 2))
+    season = seasons.SeasonDefinition(
+        id="frost", number=1, name="Frost", theme="Frost", description="Cold.", starts_at=begins, ends_at=ends
+    )
+    skate = quest("skate", {"metric": "steps", "op": "gte", "value": 5}, season_id="frost")
+    await timed.do(content.load_pack(pack=pack(*GAME, season, skate)))
+    (ada,) = await living_in(timed, "UTC")
+
+    async def comes() -> bool:
+        before = {one.template for one in (await timed.ask(dailies.today(character=ada))).quests}
+        await say(timed, ada, steps=1)
+        after = {one.template for one in (await timed.ask(dailies.today(character=ada))).quests}
+        clock.move(DAY)
+        await close(timed, ada)
+        assert before == after
+        return "skate" in after
+
+    assert [await comes() for _ in range(3)] == [False, True, False]

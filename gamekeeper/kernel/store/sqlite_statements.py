@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
+from itertools import chain
 from typing import Any
 
 import apsw
@@ -20,7 +22,9 @@ FEW = 16
 """Up to so many owners are looked up one by one; json_each pays for more."""
 _SELECT_ROOT = f"SELECT {ROOT} FROM owners WHERE id = ?"
 _SELECT_ROOTS = f"SELECT {ROOT} FROM owners WHERE id IN (SELECT value FROM json_each(?))"
-_INSERT_JOURNAL = f"INSERT INTO journal VALUES ({', '.join('?' * len(schema.JOURNAL_COLUMNS))})"
+AT_ONCE = 16
+"""Rows of one statement: with each one that is run Python's lock is given away, and must be waited for again while a batch runs."""
+_JOURNAL_ROW = f"({', '.join('?' * len(schema.JOURNAL_COLUMNS))})"
 
 
 def now_ms() -> int:
@@ -84,9 +88,9 @@ def write_all(connection: apsw.Connection, writes: WriteSet) -> None:
     for record, keys in writes.deletes.items():
         many(_delete(record), keys)
     for record, rows in writes.upserts.items():
-        many(_upsert(record), map(shape(record).row_of, rows))
+        _put(connection, partial(_upsert, record), [*map(shape(record).row_of, rows)])
     for record, rows in writes.inserts.items():
-        many(_insert(record), map(shape(record).row_of, rows))
+        _put(connection, partial(_insert, record), [*map(shape(record).row_of, rows)])
     if writes.new_roots:
         many(
             f"INSERT INTO owners ({ROOT}) VALUES (?, ?, ?, 0, NULL, NULL, ?, ?, ?)",
@@ -97,7 +101,7 @@ def write_all(connection: apsw.Connection, writes: WriteSet) -> None:
     if writes.erased_roots:
         many("UPDATE owners SET version = ?2, head_hash = ?3, journal_seq = ?4, data_key = NULL WHERE id = ?1", writes.erased_roots)
     if writes.journal:
-        many(_INSERT_JOURNAL, map(astuple, writes.journal))
+        _put(connection, _insert_journal, [*map(astuple, writes.journal)])
     if writes.answers:
         many("INSERT INTO idempotency VALUES (?, ?, ?, ?, ?)", map(astuple, writes.answers))
     if writes.releases:
@@ -108,6 +112,19 @@ def write_all(connection: apsw.Connection, writes: WriteSet) -> None:
         many("INSERT INTO ranks VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count", writes.ranks)
     if writes.rank_sweeps:
         many("DELETE FROM ranks WHERE board = ? AND level = ? AND bucket = ? AND shard = ? AND count = 0", writes.rank_sweeps)
+
+
+def _put(connection: apsw.Connection, text: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write rows, many with one statement as far as there are many; `text` gives the statement for a number of rows."""
+    whole = len(rows) - len(rows) % AT_ONCE
+    for first in range(0, whole, AT_ONCE):
+        connection.execute(text(AT_ONCE), tuple(chain.from_iterable(rows[first : first + AT_ONCE])))
+    connection.executemany(text(1), rows[whole:])
+
+
+@cache
+def _insert_journal(count: int) -> str:
+    return f"INSERT INTO journal VALUES {', '.join([_JOURNAL_ROW] * count)}"
 
 
 _TEXTS: dict[tuple[str, type[Record]], str] = {}
@@ -152,22 +169,21 @@ def _delete(record: type[Record]) -> str:
     return _text("delete", record, lambda s: f'DELETE FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
 
 
-def _insert(record: type[Record]) -> str:
-    return _text(
-        "insert",
-        record,
-        lambda s: f'INSERT INTO "{s.spec.table}" ({_columns(s.names)}) VALUES ({_marks(len(s.names))})',
-    )
+def _insert(record: type[Record], count: int) -> str:
+    def make(s: Shape) -> str:
+        return f'INSERT INTO "{s.spec.table}" ({_columns(s.names)}) VALUES {", ".join([f"({_marks(len(s.names))})"] * count)}'
+
+    return _text(f"insert {count}", record, make)
 
 
-def _upsert(record: type[Record]) -> str:
+def _upsert(record: type[Record], count: int) -> str:
     def make(s: Shape) -> str:
         rest = [name for name in s.names if name not in s.key_names]
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
         change = f"UPDATE SET {changes}" if rest else "NOTHING"
-        return f"{_insert(record)} ON CONFLICT ({_columns(s.key_names)}) DO {change}"
+        return f"{_insert(record, count)} ON CONFLICT ({_columns(s.key_names)}) DO {change}"
 
-    return _text("upsert", record, make)
+    return _text(f"upsert {count}", record, make)
 
 
 def _lease_row(row: Sequence[Any], now: int) -> LeaseRow:

@@ -69,7 +69,7 @@ async def fights(read: Reader, *, character: characters.CharacterId) -> Fights:
     phase = definition.phases[row.current_phase - 1]
     cleared = next((one.total for one in loaded.rows(metrics.Tally) if one.metric == metrics.EVENT + metrics.DUNGEON_CLEARED), 0)
     facts = metrics.facts_of(read, loaded, [], row.first_day, rules.given(row.phase_progress, cleared))
-    verdict = predicates.judge(phase.requirements, facts)
+    verdict = predicates.judge(phase.requirements, facts, facts.words)
     now = Fight(
         *(row, definition.name, phase.name, row.phase_progress.days, phase.duration_days),
         progress=verdict.progress,

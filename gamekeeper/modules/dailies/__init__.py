@@ -7,7 +7,7 @@ from .definitions import Category, PartialReward, QuestTemplate, QuestType, Stat
 from .errors import DayClosed, DayNotBegun, NoBrokenStreak, NoGraceTokens, QuestOver, QuestTemplateNotFound
 from .queries import DayView, DueCharacter, QuestView, due, history, today, with_strays
 from .records import DailyLog, DayState, QuestLog, Status
-from .rules import Streaks, after_day, closes_at, is_streak_day, share
+from .rules import Streaks, after_day, closes_at, is_settled, is_streak_day, share
 
 __all__ = [
     "TOUCHES",
@@ -48,6 +48,7 @@ __all__ = [
     "find_due",
     "give_up",
     "history",
+    "is_settled",
     "is_streak_day",
     "judge_day",
     "open_day",

@@ -61,8 +61,9 @@ async def find_due(read: Reader, wanted: Sequence[str]) -> tuple[Calendars, Keys
     states = await read.each(DayState, list(zones))
     over = {id: rules.due(rows[0].last_closed, zones[id], now, grace) for id, rows in states.items() if rows}
     touched = await _touched(read, over)
+    today = {zone: days.local_day(now, zone) for zone in set(zones.values())}
     calendars = Calendars(
-        {id: Calendar(zones[id], days.local_day(now, zones[id]), frozenset(some), tuple(over[id])) for id, some in touched.items()},
+        {id: Calendar(zones[id], today[zones[id]], frozenset(some), tuple(over[id])) for id, some in touched.items()},
         _templates(read),
     )
     keys: Keys = [(DailyLog, (id, day)) for id, some in over.items() for day in some]

@@ -19,7 +19,7 @@ from .records import DailyLog, DayState, QuestLog
 
 PARKED: Final = MAX_INTEGER
 """When the next day of a deleted character is due; once it is back, its days go on where they ended."""
-MENDED: Final[Mapping[str, Any]] = MappingProxyType({"broken_streak": 0, "broken_at": None, "broken_day": None})
+MENDED: Final[Mapping[str, Any]] = MappingProxyType({"broken_streak": 0, "broken_at": None, "broken_day": None, "broken_days": 0})
 """What `DayState` says when there is no streak to mend."""
 TOUCHES: Final = (DayState, QuestLog, DailyLog, *metrics.TOUCHES, *progress.TOUCHES)
 """What a command touches that opens, judges or closes days, besides `Character`."""
@@ -133,7 +133,8 @@ def close_day(ctx: Context, character: str, day: str, found: Calendars) -> Close
     if after != before:
         ctx.put(after)
     closes = rules.closes_at(day, calendar.zone, grace_ms(ctx.settings))
-    ctx.change(state_of(ctx, character, calendar), last_closed=day, next_close_at=closes, **_broken(ctx, before, after, log))
+    state = state_of(ctx, character, calendar)
+    ctx.change(state, last_closed=day, next_close_at=closes, **_broken(ctx, state, before, after, log))
     ctx.put(
         replace(log, all_completed=perfect, debuff_triggered=debuff, evaluated=True, streak=after.current_streak),
     )
@@ -149,7 +150,8 @@ def close_day(ctx: Context, character: str, day: str, found: Calendars) -> Close
 
 def _judge(ctx: Context, row: QuestLog, template: QuestTemplate, facts: predicates.Facts, day: str, *, final: bool) -> QuestDone | None:
     verdict = predicates.judge(template.requirements, facts)
-    if verdict.met:
+    is_over = final or template.type == "WEEKLY"  # those are judged by days that are over
+    if verdict.met and (is_over or rules.is_settled(template.requirements, ctx.definitions(metrics.MetricDefinition))):
         return _complete(ctx, row, template, day, predicates.FULL, template.base_xp)
     partial = rules.partial_xp(template, verdict.progress) if final else None
     if partial is not None:
@@ -232,11 +234,13 @@ def _with_day(ctx: Context, row: xp.CharacterProgress, log: DailyLog) -> tuple[x
     return changed, debuff
 
 
-def _broken(ctx: Context, before: xp.CharacterProgress, after: xp.CharacterProgress, log: DailyLog) -> Mapping[str, Any]:
-    """Tell which streak a day has broken; one that another missed day came after is beyond mending."""
+def _broken(ctx: Context, state: DayState, before: xp.CharacterProgress, after: xp.CharacterProgress, log: DailyLog) -> Mapping[str, Any]:
+    """Tell which streak a day has broken, or that one more day was missed since."""
     if before.current_streak > after.current_streak:
-        return {"broken_streak": before.current_streak, "broken_at": ctx.now, "broken_day": log.day_date}
-    return MENDED if log.core_total and not after.current_streak else {}
+        return {"broken_streak": before.current_streak, "broken_at": ctx.now, "broken_day": log.day_date, "broken_days": 1}
+    if log.core_total and not after.current_streak and state.broken_at is not None:
+        return {"broken_days": state.broken_days + 1}
+    return {}
 
 
 def _marks(quests: Iterable[Quest], done: Iterable[QuestDone]) -> dict[str, bool]:

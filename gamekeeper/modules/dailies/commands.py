@@ -4,6 +4,7 @@ from typing import Annotated, Protocol
 
 from msgspec import Meta, Struct
 
+from gamekeeper.config import Settings
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
@@ -171,30 +172,40 @@ class _OfCharacter(Protocol):
 
 async def _mending(read: Reader, arguments: _OfCharacter) -> Prepared:
     state = await read.get(DayState, arguments.character)
-    day = None if state is None else state.broken_day
-    return Prepared(found=day, keys=() if day is None else ((DailyLog, (arguments.character, day)),))
+    missed = () if state is None else _missed(state, read.settings)
+    return Prepared(found=missed, keys=tuple((DailyLog, (arguments.character, day)) for day in missed))
+
+
+def _missed(state: DayState, settings: Settings) -> tuple[str, ...]:
+    """Give the days by which a streak is broken, as far as there can be tokens for them."""
+    if state.broken_day is None:
+        return ()
+    return tuple(days.after(state.broken_day, n) for n in range(min(state.broken_days, settings.grace_tokens_most)))
 
 
 @command(touches=[characters.Character, DayState, DailyLog, xp.CharacterProgress], prepare=_mending, access="player")
 def use_grace(ctx: Context, *, character: characters.CharacterId) -> xp.CharacterProgress:
     """Mend the streak that broke last with a grace token: it goes on as if the day that broke it had not been.
 
+    Where more days were missed, such as those of an outage that are closed at once, each of them takes a token.
+
     Raises: CHARACTER_NOT_FOUND, NO_BROKEN_STREAK, NO_GRACE_TOKENS.
     """
     characters.alive(ctx, character)
     state, row = ctx.get(DayState, character), ctx.get(xp.CharacterProgress, character)
-    if state is None or row is None or state.broken_at is None or state.broken_day is None or state.broken_day != ctx.found:
+    if state is None or row is None or state.broken_at is None or _missed(state, ctx.settings) != ctx.found:
         raise NoBrokenStreak(character=character)
     if ctx.now >= state.broken_at + ctx.settings.grace_hours * 3_600_000:
         raise NoBrokenStreak(character=character)
-    if row.grace_tokens < 1:
+    if row.grace_tokens < state.broken_days:
         raise NoGraceTokens(character=character)
     ctx.change(state, **closing.MENDED)
-    log = ctx.get(DailyLog, character, state.broken_day)
-    if log is not None:
-        ctx.change(log, grace_used=True)
+    for log in [ctx.get(DailyLog, character, day) for day in ctx.found]:
+        if log is not None:
+            ctx.change(log, grace_used=True)
     mended = state.broken_streak + row.current_streak
-    return ctx.change(row, current_streak=mended, longest_streak=max(row.longest_streak, mended), grace_tokens=row.grace_tokens - 1)
+    left = row.grace_tokens - state.broken_days
+    return ctx.change(row, current_streak=mended, longest_streak=max(row.longest_streak, mended), grace_tokens=left)
 
 
 def _report(

@@ -44,7 +44,7 @@ class NoBrokenStreak(GameError):
 
 
 class NoGraceTokens(GameError):
-    """The character has no grace token."""
+    """The character has no grace token, or not one for each day that was missed."""
 
     code = "NO_GRACE_TOKENS"
     character: str

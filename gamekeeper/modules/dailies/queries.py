@@ -124,8 +124,8 @@ async def today(read: Reader, *, character: characters.CharacterId, day: days.Da
     return DayView(named, closes, log or DailyLog(character, named, core_total=sum(one.is_core for one in shown)), shown)
 
 
-def _view(template: QuestTemplate, row: QuestLog | None, facts: predicates.Facts) -> QuestView:
-    verdict = predicates.judge(template.requirements, facts)
+def _view(template: QuestTemplate, row: QuestLog | None, facts: metrics.KnownFacts) -> QuestView:
+    verdict = predicates.judge(template.requirements, facts, facts.words)
     status: Status = "ACTIVE" if row is None else row.status
     return QuestView(
         *(template.id, template.name, template.description, template.type, template.category, template.is_core, template.base_xp),

@@ -18,7 +18,8 @@ class DayState(Record, table="character_days", value=True, indexes=(("next_close
     """Where a character is in the calendar. Its days follow each other without a gap, and each is evaluated once, in order.
 
     `timezone` is the zone that the last day ended in, `next_close_at` when the next one is due.
-    `broken_streak` is the streak that broke at `broken_at` by `broken_day`, as long as a grace token can mend it.
+    `broken_streak` is the streak that broke at `broken_at`: from `broken_day` on so many `broken_days` were missed, and each takes a grace
+    token to mend.
     """
 
     character_id: Key[characters.CharacterId]
@@ -28,6 +29,7 @@ class DayState(Record, table="character_days", value=True, indexes=(("next_close
     broken_streak: Amount = 0
     broken_at: EpochMs | None = None
     broken_day: days.Day | None = None
+    broken_days: Amount = 0
 
 
 class QuestLog(

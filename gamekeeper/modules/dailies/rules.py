@@ -1,6 +1,6 @@
 """The rules of days: which are due, what a day is worth for streaks, and when a debuff comes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -135,6 +135,27 @@ def brings_debuff(done: int, total: int, missed: int, until: int | None, now: in
     (True, False, False, False)
     """
     return total - done >= missed and (until is None or until <= now)
+
+
+def is_settled(condition: predicates.Predicate, definitions: Mapping[str, metrics.MetricDefinition]) -> bool:
+    """Say whether a condition that is met while the day goes on stays so: of what is not to be more than something only the end tells.
+
+    >>> from gamekeeper.modules.predicates import read
+    >>> [is_settled(read({"metric": "kcal", "op": op, "value": 5}), {}) for op in ("gte", "gt", "lte", "eq")]
+    [True, True, False, False]
+    >>> lean = metrics.MetricDefinition(id="lean", name="Lean", type="boolean", met={"metric": "kcal", "op": "lt", "value": 5})
+    >>> is_settled(read({"type": "boolean", "metric": "lean", "value": True}), {"lean": lean})
+    False
+    """
+    for one in predicates.nodes(condition):
+        match one:
+            case predicates.Numeric(metric, "gte" | "gt") | predicates.Boolean(metric, True):
+                mark = definitions.get(metric)
+                if mark is not None and mark.met is not None and not is_settled(mark.met, definitions):
+                    return False
+            case predicates.Numeric() | predicates.Boolean() | predicates.Not():
+                return False
+    return True
 
 
 def partial_xp(template: QuestTemplate, progress: int) -> int | None:

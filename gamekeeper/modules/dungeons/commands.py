@@ -197,7 +197,7 @@ def _attempt(ctx: Context, character: str) -> DungeonAttempt:
     return row
 
 
-def _may_enter(ctx: Context, character: str, definition: DungeonDefinition, state: DungeonState, facts: predicates.Facts) -> None:
+def _may_enter(ctx: Context, character: str, definition: DungeonDefinition, state: DungeonState, facts: metrics.KnownFacts) -> None:
     level = (ctx.get(xp.CharacterProgress, character) or xp.CharacterProgress(character)).level
     if level < definition.gate:
         raise LevelTooLow(level=level, needed=definition.gate)
@@ -208,7 +208,7 @@ def _may_enter(ctx: Context, character: str, definition: DungeonDefinition, stat
     if ctx.now < until:
         raise DungeonCoolingDown(dungeon=definition.id, until=until)
     if definition.requirements is not None:
-        verdict = predicates.judge(definition.requirements, facts)
+        verdict = predicates.judge(definition.requirements, facts, facts.words)
         if not verdict.met:
             raise EntryRefused(dungeon=definition.id, missing=predicates.explain(verdict))
 

@@ -103,7 +103,7 @@ async def visit(read: Reader, *, character: characters.CharacterId) -> Visit:
     facts = rules.SinceEntry(some, row.counted)
     shown = []
     for one in definition.challenges:
-        verdict, done = predicates.judge(one.condition, facts), row.progress.get(one.id)
+        verdict, done = predicates.judge(one.condition, facts, facts.words), row.progress.get(one.id)
         missing = [] if done is not None else predicates.explain(verdict)
         shown.append(ChallengeView(one.id, one.name, done, predicates.FULL if done is not None else verdict.progress, missing))
     return Visit(row, shown, shut)

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.records import EpochMs, Key, Record
-from gamekeeper.modules import characters, content, days, predicates, xp
+from gamekeeper.modules import characters, content, dailies, days, predicates, xp
 
 Difficulty = Literal["E_RANK", "D_RANK", "C_RANK", "B_RANK", "A_RANK", "S_RANK"]
 AttemptStatus = Literal["IN_PROGRESS", "CLEARED", "FAILED", "TIMED_OUT"]
@@ -77,9 +77,11 @@ class DungeonDefinition(content.Defined, frozen=True, kw_only=True):
         return MULTIPLIERS[self.difficulty] if self.multiplier_bp is None else self.multiplier_bp
 
     def contradictions(self) -> Iterator[content.Flaw]:
-        """No two challenges have one id."""
+        """No two challenges have one id, and each is something to be done: what is not to be done is so from the entry on."""
         seen: set[str] = set()
         for place, one in enumerate(self.challenges):
+            if not dailies.is_settled(one.condition, {}):
+                yield f"challenges.{place}.condition", "asks for what is not to be, which nobody has to do anything for"
             if one.id in seen:
                 yield f"challenges.{place}.id", "two challenges have the same id"
             seen.add(one.id)

@@ -38,7 +38,11 @@ async def index(request: Request) -> Response:
 
 
 async def _counts(keep: Keep, pack: str) -> dict[str, int]:
-    return {plural: len(entries) for plural, entries in sorted((await keep.ask(content.bodies(pack=pack))).items()) if entries}
+    """How many definitions of each kind a pack has, by the kind's name in the number that fits."""
+    singular = {one.plural: one.kind for one in content.KINDS.values()}
+    bodies = await keep.ask(content.bodies(pack=pack))
+    found = {plural: len(entries) for plural, entries in sorted(bodies.items()) if entries}
+    return {singular.get(plural, plural) if count == 1 else plural: count for plural, count in found.items()}
 
 
 async def show(request: Request) -> Response:
