@@ -258,8 +258,9 @@ async def test_control_a_fault_is_a_difference(world: World, wire: Wire, monkeyp
     def broken(ctx: Context, *, character: str, name: str) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(COMMANDS["characters.rename"], "function", broken)
+    # What a command's arguments are is read from its function when first asked for: before that is another one.
     chosen = [cell for cell in cells(world, operations()) if cell.operation.name == "characters.rename"]
+    monkeypatch.setattr(COMMANDS["characters.rename"], "function", broken)
     found = await matrix.differences(wire, world, chosen)
 
     assert any("by player on own: answered 500 INTERNAL_ERROR" in one for one in found), found

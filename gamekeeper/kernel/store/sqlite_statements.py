@@ -37,6 +37,13 @@ def _root_row(row: Sequence[Any], now: int) -> RootRow:
     return RootRow(row[0], row[1], row[2], row[3], row[4], row[5], leased, row[6], row[7], row[8])
 
 
+def is_one_statement(request: LoadRequest) -> bool:
+    """Whether a load is done with a single statement: that of one type's rows, of one owner or of many."""
+    if request.owners or request.keyed or request.answers or request.claims or len(request.tables) != 1:
+        return False
+    return all(len(ids) == 1 or len(ids) > FEW for ids in request.tables.values())
+
+
 def load(connection: apsw.Connection, request: LoadRequest) -> LoadResult:
     result = LoadResult()
     now = now_ms()
