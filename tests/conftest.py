@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         ("--storm-seconds", 10, "how long connections to PostgreSQL are broken"),
         ("--hammer-seconds", 5, "how long two processes write the same owners"),
         ("--crash-points", 400, "how many power failures are replayed"),
-        ("--fuzz-requests", 3, "how many requests of each sort a machine thinks of for each route"),
+        ("--fuzz-requests", 2, "how many requests of each sort a machine thinks of for each route"),
         ("--sequences", 60, "how many sequences of commands are compared with the model on each database"),
     ):
         parser.addoption(name, type=int, default=default, help=f"{what} (default {default})")

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -371,6 +371,19 @@ def test_a_world_that_another_process_writes_to_answers_6(tmp_path: Path) -> Non
     assert held.returncode == Exit.LOCKED
 
 
+def _wait_until_bots_play(database: Path) -> None:
+    """Wait until somebody does something in a world that has been founded."""
+    with closing(apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READONLY)) as world:
+
+        def entries() -> int:
+            counted: Any = world.execute("SELECT count(*) FROM journal").fetchall()[0][0]
+            return int(counted)
+
+        founded, until = entries(), time.monotonic() + 60
+        while entries() < founded + 20 and time.monotonic() < until:
+            time.sleep(0.1)
+
+
 def test_the_demo_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -381,7 +394,7 @@ def test_the_demo_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
     first.stdout.readline()
     playing = [sys.executable, "-m", "gamekeeper.cli", "demo", "--for", "8s", "--bots", "6", "--json"]
     with subprocess.Popen(playing, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
-        time.sleep(4)
+        _wait_until_bots_play(tmp_path / "world.db")
         first.kill()
         first.communicate()
         with running(tmp_path, "dev", "--port", port) as told:

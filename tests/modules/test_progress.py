@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import asdict
 
 import gamekeeper
 from gamekeeper.errors import GameError, InvalidArgument
@@ -54,11 +55,11 @@ def clear(
     extra: tuple[Modifier, ...] = (),
     day: days.Day | None = None,
     zone: str = "UTC",
-) -> progress.Awarded | xp.Awarded:
+) -> progress.Awarded:
     """Award as a dungeon does."""
     characters.alive(ctx, character)
     if ctx.found is not None:
-        return xp.paid_before(ctx.found, source, source_id, base)
+        return progress.Awarded(**asdict(xp.paid_before(ctx.found, source, source_id, base)))
     return progress.award(ctx, character, source, source_id, base, extra, day=day, zone=zone)
 
 
