@@ -101,7 +101,7 @@ class Bot:
         """End the session, once nobody trades with this bot."""
         async with self.busy:
             self.plays = False
-        await self._do("sessions.revoke", user=self.user, session_id=self.session)
+        await self._do("people.log_out", user=self.user, session_id=self.session)
 
     async def play(self, stop: asyncio.Event) -> None:
         """Do one thing after another until told to stop. That the world says no to some of it is part of the game."""

@@ -29,7 +29,7 @@ async def test_abuse_75_a_token_in_an_address_opens_nothing_and_is_repeated_nowh
         for name in ("token", "access_token", "authorization", "key", "api_key", "session"):
             answers.append(await http.get("/v1/users/show", params={"user": ada.user, name: credential}))
             answers.append(await http.get("/v1/users/show", params={"user": ada.user}, headers={"cookie": f"{name}={credential}"}))
-            answers.append(await http.post(f"/v1/sessions/revoke_all?{name}={credential}", json={"user": ada.user}))
+            answers.append(await http.post(f"/v1/people/log_out_everywhere?{name}={credential}", json={"user": ada.user}))
         answers.append(await http.get(f"/v1/users/show/{credential}", params={"user": ada.user}))
         # Even for who may ask: such a question is asked by POST.
         answers.append(await server.ask("sessions.by_token", {"token": credential}))
@@ -67,7 +67,7 @@ async def test_abuse_77_somebody_elses_ids_open_nothing(keep: Keep, ada: Caller,
         ("characters.rename", {"character": hers, "name": "Ada the Great"}),
         ("trades.cancel", {"character": hers, "trade": trade}),
         ("characters.delete", {"character": hers}),
-        ("sessions.revoke", {"user": ada.user, "session_id": session}),
+        ("people.log_out", {"user": ada.user, "session_id": session}),
     ]
     owners = (ada.user, hers, trade)
     before = [await keep.version(one) for one in owners]
@@ -79,7 +79,7 @@ async def test_abuse_77_somebody_elses_ids_open_nothing(keep: Keep, ada: Caller,
     for name, arguments in (
         ("characters.select", {"user": bob.user, "session_id": session, "character": his}),
         ("characters.select", {"user": bob.user, "session_id": "x", "character": hers}),
-        ("sessions.revoke", {"user": bob.user, "session_id": session}),
+        ("people.log_out", {"user": bob.user, "session_id": session}),
         ("trades.cancel", {"character": his, "trade": trade}),
         ("trades.respond", {"character": his, "trade": trade, "accept": True}),
     ):

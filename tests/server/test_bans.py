@@ -164,7 +164,7 @@ async def test_abuse_82_and_83_over_the_wire(keep: Keep, http: AsyncClient, ada:
     assert len((await moderator.ask("moderation.bans_of", {"user": ada.user})).json()) == 1
 
 
-async def test_whoever_is_banned_or_kicked_leaves_the_trade_and_keeps_what_was_offered(
+async def test_whoever_logs_out_or_is_kicked_or_banned_leaves_the_trade_and_keeps_what_was_offered(
     keep: Keep, http: AsyncClient, ada: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gamekeeper.modules.trades.rules.REQUEST_COOLDOWN_MS", 0)
@@ -205,6 +205,10 @@ async def test_whoever_is_banned_or_kicked_leaves_the_trade_and_keeps_what_was_o
     trade = await confirmed()
     assert (await moderator.do("moderation.kick", {"user": ada.user, "session_id": first}, **why)).json() == {"sessions": 1, "trades": 0}
     assert (await keep.ask(trades.show(trade=trade))).status == "confirmed"
+    out = await ada.do("people.log_out", {"user": ada.user, "session_id": second})
+    assert (out.json(), await over(trade)) == ({"sessions": 1, "trades": 1}, "the initiator has left")
+    assert (await ada.do("people.log_out", {"user": ada.user, "session_id": second})).json() == {"sessions": 0, "trades": 0}
+    trade = await confirmed()
     banned = await moderator.do("moderation.ban", {"user": ada.user, **SPAM}, idempotency_key="one-click")
     again = await moderator.do("moderation.ban", {"user": ada.user, **SPAM}, idempotency_key="one-click")
     assert (banned.json()["trades_ended"], again.json(), await over(trade)) == (1, banned.json(), "the initiator was banned")

@@ -85,7 +85,7 @@ async def test_a_player_acts_only_for_what_is_theirs(keep: Keep, ada: Caller, bo
         ("characters.rename", {"character": character, "name": "Mallory"}),
         ("items.move", {"holder": character, "from_container": "inventory", "from_slot": 0, "to_container": "inventory"}),
         ("items.move", {"holder": world, "from_container": "inventory", "from_slot": 0, "to_container": "inventory"}),
-        ("sessions.revoke_all", {"user": ada.user}),
+        ("people.log_out_everywhere", {"user": ada.user}),
         ("guilds.save", {"guild": new_id(), "coins": 5}),
     ]
     for name, arguments in attempts:
@@ -163,7 +163,7 @@ async def test_a_bad_token_is_never_taken_for_none(anyone: Caller, authorization
 
 async def test_a_token_ends_with_its_session(keep: Keep, ada: Caller) -> None:
     assert (await ada.ask("guilds.motto")).status_code == 200
-    assert (await ada.do("sessions.revoke_all", {"user": ada.user})).status_code == 200
+    assert (await ada.do("people.log_out_everywhere", {"user": ada.user})).status_code == 200
 
     assert (await ada.ask("guilds.motto")).status_code == 401
 

@@ -197,7 +197,7 @@ async def live(keep: Keep, http: AsyncClient, issued: Issued, monkeypatch: pytes
     answer = await http.post("/v1/batch", json=batch, headers=ada.headers(idempotency_key="a-batch"))
     assert answer.status_code == 200, answer.text
     await break_things(ada, server, monkeypatch, issued)
-    assert (await ada.do("sessions.revoke_all", {"user": ada.user})).status_code == 200
+    assert (await ada.do("people.log_out_everywhere", {"user": ada.user})).status_code == 200
     assert (await ada.ask("guilds.motto")).status_code == 401
     await asyncio.sleep(0)
 

@@ -1,6 +1,6 @@
 """Moderation: bans and kicks, what staff note about users, and what users did."""
 
-from .commands import BanGiven, Kicked, Lifted, Noted, add_note, ban, forget_all, kick, unban
+from .commands import BanGiven, Kicked, Lifted, Noted, add_note, ban, forget_all, kick, send_away, unban
 from .errors import NotBanned, TooManyNotes
 from .queries import (
     ActiveBan,
@@ -57,5 +57,6 @@ __all__ = [
     "list_bans",
     "list_notes",
     "newest_notes",
+    "send_away",
     "unban",
 ]

@@ -141,18 +141,28 @@ def kick(ctx: Context, *, user: users.UserId, session_id: Id | None = None) -> K
     Raises: USER_NOT_FOUND, ROLE_TOO_LOW, SESSION_NOT_FOUND, TRADE_CHANGED.
     """
     users.require_authority(ctx, users.alive(ctx, user), "moderator")
-    before, playing = len(sessions.open_of(ctx, user)), None
+    return send_away(ctx, user, ctx.found.leaving, "was kicked", session_id=session_id)
+
+
+def send_away(
+    ctx: Context, user: str, found: Mapping[str, trades.OpenTrade], why: str, *, session_id: str | None = None, but: str | None = None
+) -> Kicked:
+    """End a session of a user, or all of them but one, and the open trades of characters that nobody plays then.
+
+    Whoever calls it lists `Session`, `CharacterSlot`, `Trade` and `TradeLock` in what it touches.
+
+    Raises: SESSION_NOT_FOUND, TRADE_CHANGED.
+    """
+    before = sessions.open_of(ctx, user)
     if session_id is None:
-        sessions.end_all(ctx, user)
+        sessions.end_all(ctx, user, but=but)
     else:
-        playing = sessions.end_one(ctx, user, session_id).character_id
+        sessions.end_one(ctx, user, session_id)
     rest = sessions.open_of(ctx, user)
-    left = 0
     if not rest:
-        left = trades.leave_all(ctx, user, ctx.found.leaving, "was kicked")
-    elif playing is not None and all(one.character_id != playing for one in rest):
-        left = trades.leave_all(ctx, user, ctx.found.leaving, "was kicked", only=playing)
-    return Kicked(before - len(rest), left)
+        return Kicked(len(before), trades.leave_all(ctx, user, found, why))
+    left = {one.character_id for one in before if one.character_id} - {one.character_id for one in rest}
+    return Kicked(len(before) - len(rest), sum(trades.leave_all(ctx, user, found, why, only=one) for one in sorted(left, key=str)))
 
 
 @command(touches=[users.User, UserBan], prepare=_by_staff, access="moderator")

@@ -134,7 +134,7 @@ EventType = Literal[
 EVENTS: Final[Mapping[EventType, tuple[str, ...]]] = {
     "REGISTERED": ("users.register", "users.create_guest", "sessions.guest_session", "guests.create", "guests.upgrade"),
     "LOGIN": ("sessions.login", "sessions.open_session", "accounts.sign_in", "accounts.redeem"),
-    "LOGOUT": ("sessions.revoke", "sessions.revoke_all"),
+    "LOGOUT": ("people.log_out", "people.log_out_everywhere", "sessions.revoke", "sessions.revoke_all"),
     "KICKED": ("moderation.kick",),
     "PASSWORD_CHANGED": ("users.change_password", "users.reset_password"),
     "SESSION_START": ("characters.select",),
@@ -171,7 +171,7 @@ def commands_of(events: Iterable[EventType] | None) -> list[str]:
     """Give the commands of some events, or of all.
 
     >>> commands_of(["LOGOUT"])
-    ['sessions.revoke', 'sessions.revoke_all']
+    ['people.log_out', 'people.log_out_everywhere', 'sessions.revoke', 'sessions.revoke_all']
     """
     wanted = EVENTS if events is None else dict.fromkeys(events)
     return [command for event in wanted for command in EVENTS[event]]

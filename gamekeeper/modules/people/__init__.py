@@ -1,7 +1,7 @@
-"""People: whole persons over all modules, who are handed out what is kept of them and forgotten when they want to be."""
+"""People: whole persons over all modules, who leave, are handed out what is kept of them, and are forgotten when they want to be."""
 
 from .archive import Exportable, Writable, export
-from .commands import Erased, ErasedDue, erase, erase_due
+from .commands import Erased, ErasedDue, LoggedOut, erase, erase_due, log_out, log_out_everywhere
 from .rules import ERASE_LIMIT, PAGE
 
 __all__ = [
@@ -10,8 +10,11 @@ __all__ = [
     "Erased",
     "ErasedDue",
     "Exportable",
+    "LoggedOut",
     "Writable",
     "erase",
     "erase_due",
     "export",
+    "log_out",
+    "log_out_everywhere",
 ]

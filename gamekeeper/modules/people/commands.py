@@ -1,17 +1,20 @@
 """What may be done with whole persons: all that is kept of somebody is taken away in one commit, or what is too much in several."""
 
 from collections.abc import Mapping
-from typing import Annotated, Protocol
+from typing import Annotated, Final, Protocol
 
 from msgspec import Meta, Struct
 
 from gamekeeper.kernel.commands import Prepared, command
+from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import guests, users
+from gamekeeper.modules import characters, guests, moderation, sessions, trades, users
 
 from . import rules
 
+GOING: Final = (sessions.Session, characters.CharacterSlot, trades.Trade, trades.TradeLock)
+WENT: Final = "has left"
 PersonLimit = Annotated[int, Meta(ge=1, le=100, description="how many people at most")]
 
 
@@ -36,6 +39,13 @@ class ErasedDue(Struct, frozen=True):
     more: bool
     user_ids: list[str] = []
     """with `dry_run`: who would be erased"""
+
+
+class LoggedOut(Struct, frozen=True):
+    """How many sessions were ended, and how many trades with them."""
+
+    sessions: int
+    trades: int
 
 
 class _Found(Struct, frozen=True):
@@ -133,3 +143,32 @@ def erase_due(ctx: Context, *, limit: PersonLimit = rules.ERASE_LIMIT, dry_run: 
 def _still_due(ctx: Context, user: str) -> users.User | None:
     row = ctx.get(users.User, user)
     return row if row is not None and users.is_due_for_erasure(row, ctx.now) else None
+
+
+# Going
+
+
+async def _going(read: Reader, arguments: _OfUser) -> Prepared:
+    """Find the trades that end."""
+    found = await trades.open_trades(read, arguments.user)
+    return Prepared(found=found, owners=tuple(sorted({owner for one in found.values() for owner in one.owners})))
+
+
+@command(touches=GOING, prepare=_going, prepares_again=[trades.TradeChanged], access="player")
+def log_out(ctx: Context, *, user: users.UserId, session_id: Id) -> LoggedOut:
+    """End a session, and the open trade of the character that it plays, if no other session plays it; twice ends nothing more.
+
+    Raises: USER_NOT_FOUND, SESSION_NOT_FOUND, TRADE_CHANGED.
+    """
+    gone = moderation.send_away(ctx, user, ctx.found, WENT, session_id=session_id)
+    return LoggedOut(gone.sessions, gone.trades)
+
+
+@command(touches=GOING, prepare=_going, prepares_again=[trades.TradeChanged], access="player")
+def log_out_everywhere(ctx: Context, *, user: users.UserId, but: Id | None = None) -> LoggedOut:
+    """End all sessions of a user, but for one to be kept, and the open trades of characters that nobody plays then.
+
+    Raises: USER_NOT_FOUND, TRADE_CHANGED.
+    """
+    gone = moderation.send_away(ctx, user, ctx.found, WENT, but=but)
+    return LoggedOut(gone.sessions, gone.trades)

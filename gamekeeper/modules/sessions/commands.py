@@ -312,9 +312,9 @@ def touch(ctx: Context, *, user: users.UserId, session_id: Id) -> Touched:
     return Touched(session.expires_at)
 
 
-@command(touches=[Session], access="player")
+@command(touches=[Session])
 def revoke(ctx: Context, *, user: users.UserId, session_id: Id) -> Revoked:
-    """End a session at once; one that has ended already stays as it is.
+    """End a session at once, and nothing else; one that has ended already stays as it is. Players leave by `people.log_out`.
 
     Raises: SESSION_NOT_FOUND.
     """
@@ -323,9 +323,9 @@ def revoke(ctx: Context, *, user: users.UserId, session_id: Id) -> Revoked:
     return Revoked(before - len(open_of(ctx, user)))
 
 
-@command(touches=[Session], access="player")
+@command(touches=[Session])
 def revoke_all(ctx: Context, *, user: users.UserId, but: Id | None = None) -> Revoked:
-    """End all sessions of a user at once, but for one to be kept."""
+    """End all sessions of a user at once, but for one to be kept, and nothing else. Players leave by `people.log_out_everywhere`."""
     return Revoked(end_all(ctx, user, but=but))
 
 

@@ -215,8 +215,8 @@ async def _open_trade(read: Reader, arguments: _OfCharacter) -> Prepared:
 def cancel_all(ctx: Context, *, character: characters.CharacterId) -> Cancelled:
     """Let a character leave the trade that it is in, if it is in one; nothing changes hands.
 
-    For whoever lets a player go: put it behind what ends the session (`sessions.revoke`) in one `keep.do`, and both are done or
-    neither; a ban and a kick do it themselves. A trade that nobody cancels so ends by itself after five minutes without a move.
+    For whoever lets a character go without its player: `people.log_out`, a ban and a kick do it themselves. A trade that nobody cancels
+    so ends by itself after five minutes without a move.
 
     Raises: TRADE_CHANGED.
     """
