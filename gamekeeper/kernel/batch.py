@@ -6,6 +6,7 @@ This file is the middle of the engine, between loading.py and writing.py. It awa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import asdict
@@ -177,6 +178,7 @@ class Runner:
             definitions=self.definitions,
             keys=self.keys,
             settings=self.settings,
+            wanted=partial(keys_of, call, prepared),
             checkpoint=call.command.durability == "checkpoint",
         )
 

@@ -7,7 +7,7 @@ batch that fails leaves nothing behind and a reader beside it never sees what is
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 from msgspec import Struct
@@ -135,12 +135,14 @@ class Context:
     __slots__ = (
         "_allowed",
         "_checkpoint",
+        "_declared",
         "_definitions",
         "_drafts",
         "_log",
         "_owners",
         "_random",
         "_seen",
+        "_wanted",
         "actor",
         "command_id",
         "found",
@@ -164,6 +166,7 @@ class Context:
         definitions: Mapping[type, Mapping[str, Any]],
         keys: KeyRing,
         settings: Settings,
+        wanted: Callable[[], Iterable[Where]] = tuple,
         checkpoint: bool = False,
     ) -> None:
         self.now = now
@@ -181,6 +184,9 @@ class Context:
         self._seen: dict[str, dict[type[Record], Row]] = {}
         """rows by owner that may be read, as far as the command has looked at them: what it may was asked then"""
         self._definitions = definitions
+        self._wanted = wanted
+        """gives the rows read by key that the command has declared; few ask"""
+        self._declared: frozenset[Where] | None = None
         self._checkpoint = checkpoint
 
     @property
@@ -208,7 +214,7 @@ class Context:
         if record not in self._allowed or not key or SPECS[record].loads != "key":
             return record in self._allowed
         draft = self._draft(key[0])
-        return draft.created or self._is_known(draft, draft.by_key(record), record, key)
+        return draft.created or (self._declares(record, key) and self._is_known(draft, draft.by_key(record), record, key))
 
     def get(self, record: type[R], *key: Any) -> R | None:
         """The row with this key, or None."""
@@ -221,12 +227,7 @@ class Context:
 
     def find(self, record: type[R], *key: Any) -> R | None:
         """The row of a type that is read by key, or None; None too where the command has not declared that it reads it."""
-        draft = self._draft(key[0])
-        rows = draft.by_key(record)
-        if draft.added or record not in self._allowed:
-            return self.get(record, *key) if self.can_read(record, *key) else None
-        found: R | None = rows.get(key)
-        return found
+        return self.get(record, *key) if self.can_read(record, *key) else None
 
     def rows(self, record: type[R], owner: str) -> Iterable[R]:
         """All rows of a type that an owner has, in no order that a rule may rely on."""
@@ -352,6 +353,12 @@ class Context:
         if draft.created and not spec.append_only:
             return draft.state.tables.setdefault(record, {})
         raise TypeError(f"{record.__qualname__} is append-only, or was not loaded")
+
+    def _declares(self, record: type[Record], key: tuple[Any, ...]) -> bool:
+        """Whether the command has said that it reads a row: what memory happens to hold besides must not change what it does."""
+        if self._declared is None:
+            self._declared = frozenset(self._wanted())
+        return (record, key) in self._declared or (record, key) in self._log.changes
 
     def _is_known(self, draft: Draft, rows: Row, record: type[Record], key: tuple[Any, ...]) -> bool:
         # Of a row that another command of the batch has added it shows with the write whether it was there before.

@@ -369,6 +369,18 @@ def tear(ctx: Context, *, account: AccountId, code: str) -> bool:
     return ctx.get(Coupon, account, code) is None and coupon is not None
 
 
+@command(touches=[Coupon])
+def glance(ctx: Context, *, account: AccountId, code: str) -> bool:
+    """Say whether it is known that there is a coupon, without having declared that it will be asked."""
+    return ctx.can_read(Coupon, account, code) or ctx.find(Coupon, account, code) is not None
+
+
+@command(touches=[Coupon], keys=_coupon)
+def look(ctx: Context, *, account: AccountId, code: str) -> bool:
+    """Say whether there is a coupon, having declared it."""
+    return ctx.can_read(Coupon, account, code) and ctx.find(Coupon, account, code) is not None
+
+
 @command(touches=[Coupon, Purse])
 def coin(ctx: Context, *, account: AccountId, worth: Quantity, code: str | None = None, price: Amount = 0) -> Coupon:
     """Sell an account a coupon under a new code, or under one that is hoped to be new, without looking for it."""

@@ -198,3 +198,14 @@ async def test_what_was_not_declared_cannot_be_added(keep: Keep) -> None:
     assert await rows(keep, COUPONS, ada) == []
     assert await one(keep, "SELECT count(*) FROM bank_receipts") == 0
     await verified(keep)
+
+
+async def test_what_a_command_knows_of_rows_read_by_key_is_what_it_declared_and_not_what_memory_happens_to_hold(keep: WatchedKeep) -> None:
+    (ada,) = await accounts(keep, "ada")
+    await keep.do(bank.issue(account=ada, code="a", worth=5))
+
+    assert [await keep.do(verb(account=ada, code="a")) for verb in (bank.glance, bank.look)] == [False, True]
+    keep.forget()
+    assert [await keep.do(verb(account=ada, code="a")) for verb in (bank.glance, bank.look)] == [False, True]
+    assert not await keep.do(bank.look(account=ada, code="b"))
+    assert await keep.do(bank.issue(account=ada, code="c", worth=5), bank.glance(account=ada, code="c")) == (None, False)
