@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from gamekeeper.keep import Keep
 from gamekeeper.kernel import history
 from gamekeeper.modules import banks, characters, combat, content, essences, items, prayer, quests, skills, worlds
 from gamekeeper.modules.content import read_pack
+from tests.cli.verbs import said, told
 
 SECRET = "the key of a world that is thrown away"
 
@@ -60,21 +60,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
     asyncio.run(make())
     return url
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    """Run a verb that must succeed, and read its answer."""
-    assert run([*words, "--json"]) == Exit.OK
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Run a verb that must succeed, and read what it says to people."""
-    assert run(words) == Exit.OK
-    out = capsys.readouterr().out
-    assert "\x1b" not in out
-    return out
 
 
 def test_a_name_is_found_in_whatever_world_it_is_borne(world: str, capsys: pytest.CaptureFixture[str]) -> None:

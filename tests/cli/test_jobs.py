@@ -1,13 +1,11 @@
 """`gamekeeper jobs`: what is due and what ran, and running it by hand or for good."""
 
 import asyncio
-import json
 import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +15,7 @@ from gamekeeper.cli import run
 from gamekeeper.cli.failures import Exit
 from gamekeeper.kernel.clock import ManualClock
 from gamekeeper.modules import users
+from tests.cli.verbs import said
 
 GAME = """
 from gamekeeper import jobs
@@ -43,13 +42,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
     asyncio.run(make())
     return url
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    """Run a verb that must succeed, and read its answer."""
-    assert run([*words, "--json"]) == Exit.OK
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
 
 
 def test_a_job_is_listed_rehearsed_run_and_remembered(world: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from gamekeeper.cli import erasing, failures, run
 from gamekeeper.cli.failures import Exit
 from gamekeeper.errors import StoreUnavailable
 from gamekeeper.modules import characters, chat, sessions, users, worlds
+from tests.cli.verbs import said
 
 SECRET = "the key of a world that is thrown away"
 
@@ -35,13 +35,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
     asyncio.run(make())
     return url
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    """Run a verb that must succeed, and read its answer."""
-    assert run([*words, "--json"]) == Exit.OK
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
 
 
 def test_a_user_is_shown_with_sessions_and_characters(world: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,8 @@
 """Days, seasons and configuration on the command line, in a world in which somebody has lived some days."""
 
 import asyncio
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,6 +10,7 @@ import gamekeeper
 from gamekeeper.cli import run
 from gamekeeper.cli.failures import Exit
 from gamekeeper.kernel.clock import ManualClock
+from tests.cli.verbs import said, told
 from tests.studio.progress_world import DAYS, live
 
 
@@ -31,19 +30,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
     asyncio.run(make())
     return url
-
-
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
-    """Run a verb that must succeed, and read its answer."""
-    assert run([*words, "--json"]) == Exit.OK
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return found
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """Run a verb that must succeed, and read what it says to people."""
-    assert run(words) == Exit.OK
-    return capsys.readouterr().out
 
 
 def test_a_season_is_listed_rehearsed_closed_once_and_shown(world: str, capsys: pytest.CaptureFixture[str]) -> None:
