@@ -72,20 +72,18 @@ async def find_due(read: Reader, wanted: Sequence[str]) -> tuple[Calendars, Keys
     return calendars, keys
 
 
-async def find_days(read: Reader, character: str, named: Sequence[str]) -> tuple[Calendars, Keys]:
-    """Find where a character lives, and the rows of some days and of the one that it is there."""
-    zone = await characters.zone_of(read, character)
-    state = await read.get(DayState, character)
-    today = today_of(None if state is None else state.last_closed, zone, read.now_ms())
-    some = sorted({today, *named})
-    calendars = Calendars({character: Calendar(zone, today, frozenset(some))}, _templates(read))
-    return calendars, [*((DailyLog, (character, day)) for day in some), *_rows_of(read, calendars, character, some)]
-
-
 async def day_now(read: Reader, character: str) -> tuple[str, str]:
     """Find where a character lives, and the day that it is for it there, which what is reported now counts for."""
     zone, state = await characters.zone_of(read, character), await read.get(DayState, character)
     return zone, today_of(None if state is None else state.last_closed, zone, read.now_ms())
+
+
+async def find_days(read: Reader, character: str, named: Sequence[str]) -> tuple[Calendars, Keys]:
+    """Find where a character lives, and the rows of some days and of the one that it is there."""
+    zone, today = await day_now(read, character)
+    some = sorted({today, *named})
+    calendars = Calendars({character: Calendar(zone, today, frozenset(some))}, _templates(read))
+    return calendars, [*((DailyLog, (character, day)) for day in some), *_rows_of(read, calendars, character, some)]
 
 
 async def _touched(read: Reader, over: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
