@@ -49,7 +49,7 @@ def main() -> int:
             workloads = [workload for workload in wanted if workload in WORKLOADS]
             everything += [measure(workload, stage, missing, given.rounds, given.seconds, console.print) for workload in workloads]
             boards += [leaderboard.measure(stage, given.board, given.turns, console.print)] if LEADERBOARD in wanted else []
-            closed += [days.measure(stage, given.characters, console.print)] if DAYS in wanted else []
+            closed += days.measure(stage, given.characters, console.print) if DAYS in wanted else []
             logins += [login.measure(stage, given.rounds, given.seconds, console.print)] if LOGIN in wanted else []
         finally:
             stage.close()

@@ -193,9 +193,15 @@ def _root(row: RootRow) -> Root:
     )
 
 
+_AS_STORED = (str, int, str | None, int | None)
+"""Types of which what a column holds is the value."""
+
+
 @cache
 def _maker(kind: type[Struct]) -> Any:
     names = kind.__struct_fields__
+    if all(hint in _AS_STORED for hint in get_type_hints(kind).values()):
+        return lambda row: kind(*row)
     # SQLite answers booleans as integers; a lenient conversion would also read the text "null" as nothing.
     flags = [name for name, hint in get_type_hints(kind).items() if hint in (bool, bool | None)]
 

@@ -156,6 +156,8 @@ class RecordMeta(StructMeta):
             raise TypeError(f"{table}: a record goes only with one that is declared in the same file")
         spec = RecordSpec(table, append_only, durability, loads, value, tuple(unique), tuple(indexes), tuple(checks), ranked, beside)
         SPECS[cls] = spec
+        if loads == "key":
+            KEYED.add(cls)
         RECORDS[table] = cast("type[Record]", cls)
         return cls
 
@@ -164,6 +166,8 @@ class RecordMeta(StructMeta):
 
 
 SPECS: dict[type, RecordSpec] = {}
+KEYED: set[type] = set()
+"""The record types whose rows are read one by one, by their keys, and never all that an owner has."""
 
 
 class Record(Struct, metaclass=RecordMeta):

@@ -17,7 +17,7 @@ from gamekeeper.config import Settings
 from gamekeeper.errors import AlreadyExists
 from gamekeeper.kernel.ids import derived_id, new_id
 from gamekeeper.kernel.keyring import KeyRing
-from gamekeeper.kernel.records import SPECS, Record, shape
+from gamekeeper.kernel.records import KEYED, SPECS, Record, shape
 
 R = TypeVar("R", bound=Record)
 D = TypeVar("D", bound=Struct)
@@ -99,7 +99,7 @@ class Draft:
 
     def writable(self, record: type[Record]) -> Row:
         """The batch's own copy of a table, or of the rows read by key."""
-        mine, base = (self.keyed, self.state.keyed) if SPECS[record].loads == "key" else (self.tables, self.state.tables)
+        mine, base = (self.keyed, self.state.keyed) if record in KEYED else (self.tables, self.state.tables)
         rows = mine.get(record)
         if rows is None:
             rows = mine[record] = dict(base.get(record, {}))
@@ -182,7 +182,7 @@ class Context:
         self._log = CommandLog()
         self._random: random.Random | None = None
         self._seen: dict[str, dict[type[Record], Row]] = {}
-        """rows by owner that may be read, as far as the command has looked at them: what it may was asked then"""
+        """rows that may be read of the owners that the command has looked at: what it may was asked then"""
         self._definitions = definitions
         self._wanted = wanted
         """gives the rows read by key that the command has declared; few ask"""
@@ -211,7 +211,7 @@ class Context:
 
     def can_read(self, record: type[Record], *key: Any) -> bool:
         """Whether the command has declared a record type, and of one that is read by key also this row, when its key is given."""
-        if record not in self._allowed or not key or SPECS[record].loads != "key":
+        if record not in self._allowed or not key or record not in KEYED:
             return record in self._allowed
         draft = self._draft(key[0])
         return draft.created or (self._declares(record, key) and self._is_known(draft, draft.by_key(record), record, key))
@@ -223,11 +223,17 @@ class Context:
         if rows is None:
             rows = self._unseen_rows(record, key[0], key)
         found: R | None = rows.get(key)
+        if found is None and key not in rows and record in KEYED:
+            self._must_be_known(record, self._drafts[key[0]], rows, key)
         return found
 
     def find(self, record: type[R], *key: Any) -> R | None:
         """The row of a type that is read by key, or None; None too where the command has not declared that it reads it."""
-        return self.get(record, *key) if self.can_read(record, *key) else None
+        if self._declared is None:
+            self._declared = frozenset(self._wanted())
+        # Most that is asked for was declared, and nobody has added rows of its owner blindly.
+        at_hand = (record, key) in self._declared and not self._draft(key[0]).added
+        return self.get(record, *key) if at_hand or self.can_read(record, *key) else None
 
     def rows(self, record: type[R], owner: str) -> Iterable[R]:
         """All rows of a type that an owner has, in no order that a rule may rely on."""
@@ -248,10 +254,10 @@ class Context:
         record = type(row)
         key = shape(record).key_of(row)
         draft = self._draft(key[0])
-        rows = draft.by_key(record) if SPECS[record].loads == "key" else self._rows(record, key[0], key)
+        rows = draft.by_key(record) if record in KEYED else self._rows(record, key[0], key)
         if rows.get(key) is not None:
             raise AlreadyExists(id=str(key[-1]))
-        if SPECS[record].loads == "key" and not draft.created and key not in rows:
+        if record in KEYED and not draft.created and key not in rows:
             self._log.added.add((record, key))
             draft.added.add((record, key))
         self._write(record, key, row)
@@ -287,7 +293,7 @@ class Context:
             raise AlreadyExists(id=made)
         state = OwnerState(made, kind, 0, 0, None, b"", 0, None)
         for record in self._allowed:
-            (state.keyed if SPECS[record].loads == "key" else state.tables)[record] = {}
+            (state.keyed if record in KEYED else state.tables)[record] = {}
         self._drafts[made] = Draft(state, created=True)
         self._owners.add(made)
         self._log.created.append(made)
@@ -321,7 +327,7 @@ class Context:
 
     def _rows(self, record: type[Record], owner: str, key: tuple[Any, ...] | None) -> Row:
         seen = self._seen.get(owner)
-        rows = None if seen is None else seen.get(record)
+        rows = None if seen is None or record in KEYED else seen.get(record)
         return self._unseen_rows(record, owner, key) if rows is None else rows
 
     def _unseen_rows(self, record: type[Record], owner: str, key: tuple[Any, ...] | None) -> Row:
@@ -330,29 +336,36 @@ class Context:
             raise TypeError(f"the command does not touch {record.__qualname__}")
         if owner not in self._owners:
             raise TypeError(f"the command does not name owner {owner!r}")
-        draft = self._drafts[owner]
-        if SPECS[record].loads == "key":
-            keyed = draft.by_key(record)
-            return keyed if key in keyed and not draft.added else self._unusual_rows(record, draft, key)
-        rows = draft.tables.get(record)
-        if rows is None:
-            rows = draft.state.tables.get(record)
-        if rows is None:
-            return self._unusual_rows(record, draft, key)
-        self._seen.setdefault(owner, {})[record] = rows
-        return rows
+        seen, draft = self._seen.get(owner), self._drafts[owner]
+        if seen is None:
+            seen = self._seen[owner] = self._at_hand(draft)
+        rows = seen.get(record)
+        return self._unusual_rows(record, draft, key) if rows is None else rows
+
+    def _at_hand(self, draft: Draft) -> dict[type[Record], Row]:
+        """What may be read of an owner at once, as the batch has it by now."""
+        state, allowed = draft.state, self._allowed
+        found = {record: rows for record, rows in state.tables.items() if record in allowed}
+        found.update((record, rows) for record, rows in draft.tables.items() if record in allowed)
+        if not draft.added:
+            found.update((record, rows) for record, rows in state.keyed.items() if record in allowed)
+            found.update((record, rows) for record, rows in draft.keyed.items() if record in allowed)
+        return found
 
     def _unusual_rows(self, record: type[Record], draft: Draft, key: tuple[Any, ...] | None) -> Row:
         """Rows of a type that is read by key, or of an owner that the command has just made."""
-        spec = SPECS[record]
-        if spec.loads == "key":
+        if record in KEYED:
             rows = draft.by_key(record)
-            if key is None or not (draft.created or self._is_known(draft, rows, record, key)):
-                raise TypeError(f"{record.__qualname__} is read by key, and {key!r} was not declared")
+            self._must_be_known(record, draft, rows, key)
             return rows
-        if draft.created and not spec.append_only:
-            return draft.state.tables.setdefault(record, {})
+        if draft.created and not SPECS[record].append_only:
+            made = draft.tables.get(record)
+            return draft.state.tables.setdefault(record, {}) if made is None else made
         raise TypeError(f"{record.__qualname__} is append-only, or was not loaded")
+
+    def _must_be_known(self, record: type[Record], draft: Draft, rows: Row, key: tuple[Any, ...] | None) -> None:
+        if key is None or not (draft.created or self._is_known(draft, rows, record, key)):
+            raise TypeError(f"{record.__qualname__} is read by key, and {key!r} was not declared")
 
     def _declares(self, record: type[Record], key: tuple[Any, ...]) -> bool:
         """Whether the command has said that it reads a row: what memory happens to hold besides must not change what it does."""
@@ -370,7 +383,10 @@ class Context:
         rows = None if seen is None else seen.get(record)
         if rows is None:
             rows = self._unseen_rows(record, owner, key)
+            seen = self._seen.get(owner)
         before = rows.get(key)
+        if before is None and key not in rows and record in KEYED:
+            self._must_be_known(record, self._drafts[owner], rows, key)
         if self._checkpoint and SPECS[record].durability != "checkpoint":
             raise TypeError(f"{record.__qualname__} is not of the checkpoint class")
         if before is None and after is None:
@@ -390,7 +406,7 @@ class Context:
             self._set(mine, record, key, after)
 
     def _set(self, rows: Row, record: type[Record], key: tuple[Any, ...], row: Any) -> None:
-        if row is not None or (SPECS[record].loads == "key" and (record, key) not in self._log.added):
+        if row is not None or (record in KEYED and (record, key) not in self._log.added):
             rows[key] = row
         else:
             # Nobody has looked for an added row, so that without it nothing is known of its key.

@@ -421,6 +421,13 @@ def add_purse(ctx: Context, *, account: AccountId, coin: str) -> None:
     ctx.add(Purse(account, coin, 1))
 
 
+@command(touches=[Purse])
+def overwrite(ctx: Context, *, account: AccountId, quantity: Quantity) -> Purse | None:
+    """Write a purse before anything else is looked at, and read it."""
+    ctx.put(Purse(account, GOLD, quantity))
+    return ctx.get(Purse, account, GOLD)
+
+
 Misadded = Literal["untouched", "ledger", "owner"]
 
 

@@ -209,3 +209,9 @@ async def test_what_a_command_knows_of_rows_read_by_key_is_what_it_declared_and_
     assert [await keep.do(verb(account=ada, code="a")) for verb in (bank.glance, bank.look)] == [False, True]
     assert not await keep.do(bank.look(account=ada, code="b"))
     assert await keep.do(bank.issue(account=ada, code="c", worth=5), bank.glance(account=ada, code="c")) == (None, False)
+
+
+async def test_what_a_command_has_written_first_of_all_it_reads(keep: WatchedKeep) -> None:
+    (ada,) = await accounts(keep, "ada")
+
+    assert await keep.do(bank.overwrite(account=ada, quantity=7)) == bank.Purse(ada, bank.GOLD, 7)

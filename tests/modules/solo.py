@@ -44,11 +44,10 @@ def live(
         day = days.after(until, -back)
         metrics.close_day(ctx, character, day, met)
         for name, value in amounts.items():
-            row = ctx.get(metrics.Tally, character, name) or metrics.Tally(character, name)
-            ctx.put(metrics.with_day(row, day, value * metrics.THOUSAND, value > 0))
+            metrics.add_day(ctx, character, day, {name: value * metrics.THOUSAND})
     for event, times in events.items():
-        metrics.count_event(ctx, character, event, times)
+        metrics.count_event(ctx, character, event, until, times)
     progress = ctx.get(xp.CharacterProgress, character) or xp.CharacterProgress(character)
     said = {"current_streak": streak, "debuff_active_until": debuff_until}
     ctx.change(progress, **{name: value for name, value in said.items() if value is not None})
-    return titles.check(ctx, character, metrics.Facts(ctx, character, until))
+    return titles.check(ctx, character, metrics.Facts(ctx, character, until), final=True)

@@ -69,7 +69,7 @@ async def test_a_failed_phase_begins_again_and_victory_pays_experience_and_title
     assert (await timed.ask(xp.progress(character=ada))).total_xp == 100
     await live(timed, clock, ada, 4)
     assert await fight(timed, ada) == ("IN_PROGRESS", 2, 0, 2), "no dungeon was cleared"
-    await timed.do(metrics.count(character=ada, event=metrics.DUNGEON_CLEARED))
+    await timed.do(dailies.count(character=ada, event=metrics.DUNGEON_CLEARED))
 
     (last,) = await live(timed, clock, ada, 4)
 

@@ -13,7 +13,7 @@ from gamekeeper import jobs
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
-from gamekeeper.modules import characters, content, dailies, evening, metrics, users, xp
+from gamekeeper.modules import characters, content, dailies, evening, metrics, titles, users, xp
 from tests.modules.days_model import BASE_XP, CORE, Player, shown
 from tests.modules.scene import pack
 
@@ -153,8 +153,8 @@ async def test_quests_are_handed_out_and_given_up(timed: Keep, clock: ManualCloc
 
     handed = await timed.do(dailies.assign(character=ada, template="errand"))
     assert await timed.do(dailies.assign(character=ada, template="errand")) == handed
-    await timed.do(metrics.count(character=ada, event="errand_run"))
-    assert [one.template for one in (await say(timed, ada, pages=1)).completed] == ["errand"]
+    told = await timed.do(dailies.count(character=ada, event="errand_run"))
+    assert [one.template for one in told.completed] == ["errand"]
     assert (await timed.do(dailies.give_up(character=ada, template="walk"))).status == "FAILED"
 
     assert (await say(timed, ada, steps=10_000)).completed == [], "what was given up pays nothing"
@@ -163,6 +163,43 @@ async def test_quests_are_handed_out_and_given_up(timed: Keep, clock: ManualCloc
     for verb in (dailies.assign, dailies.give_up):
         with pytest.raises(dailies.QuestTemplateNotFound):
             await timed.do(verb(character=ada, template="nothing"))
+
+
+async def test_quests_count_the_events_of_their_day_or_week_and_titles_those_of_a_life(timed: Keep, clock: ManualClock) -> None:
+    once = quest("duel", {"type": "event", "event": "duel_won", "count": 1})
+    often = quest("duels", {"type": "event", "event": "duel_won", "count": 3}, type="WEEKLY")
+    veteran = titles.TitleDefinition(
+        id="veteran",
+        name="Veteran",
+        description="-",
+        system_message="-",
+        condition={"type": "EVENT_COUNT", "event": "duel_won", "count": 5},
+    )
+    await timed.do(content.load_pack(pack=pack(once, often, veteran)))
+    (ada,) = await living_in(timed, "UTC")
+    before = await timed.do(dailies.count(character=ada, event="duel_won", day="2027-01-14"))
+    assert (before.count, before.completed) == (1, []), "her days have not begun, so that there is nothing to complete"
+    with pytest.raises(dailies.DayNotBegun):
+        await timed.do(dailies.count(character=ada, event="duel_won", day="2027-01-16"))
+    await timed.do(dailies.begin(character=ada))
+
+    completed = []
+    for _ in range(5):
+        # Friday to Tuesday: what was won on one day completes no quest of another.
+        assert [one.missing for one in (await timed.ask(dailies.today(character=ada))).quests if one.template == "duel"] == [
+            ["0 of 1 times duel won"]
+        ]
+        told = await timed.do(dailies.count(character=ada, event="duel_won"))
+        completed.append([(one.template, one.day) for one in told.completed])
+        clock.move(24 * HOUR)
+        await close(timed, ada)
+
+    assert completed == [[("duel", day)] for day in ("2027-01-15", "2027-01-16", "2027-01-17", "2027-01-18", "2027-01-19")]
+    weeks = {row.day_date: row.status for row in await timed.reader.all(dailies.QuestLog, ada) if row.template_id == "duels"}
+    assert weeks == {"2027-01-11": "COMPLETED", "2027-01-18": "ACTIVE"}
+    assert [one.title_id for one in await timed.reader.all(titles.UserTitle, ada)] == ["veteran"]
+    with pytest.raises(dailies.DayClosed):
+        await timed.do(dailies.count(character=ada, event="duel_won", day="2027-01-19"))
 
 
 async def test_a_grace_token_mends_a_streak_within_a_day_of_its_break(timed: Keep, clock: ManualClock) -> None:

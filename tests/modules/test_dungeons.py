@@ -8,7 +8,7 @@ import pytest
 from gamekeeper.errors import InvalidArgument
 from gamekeeper.keep import Keep
 from gamekeeper.kernel.clock import ManualClock
-from gamekeeper.modules import characters, content, dailies, dungeons, evening, metrics, users, xp
+from gamekeeper.modules import characters, content, dailies, dungeons, evening, users, xp
 from tests.modules.scene import pack, people
 from tests.modules.test_dailies import metric, quest
 
@@ -38,7 +38,7 @@ async def walk(keep: Keep, character: str, steps: float) -> None:
 async def test_what_was_done_before_the_entry_does_not_count_and_clearing_pays_once(timed: Keep, clock: ManualClock) -> None:
     ada = await hero(timed, dungeon())
     await walk(timed, ada, 9_000)
-    await timed.do(metrics.count(character=ada, event="duel_won", times=5))
+    await timed.do(dailies.count(character=ada, event="duel_won", times=5))
     entered = await timed.do(dungeons.enter(character=ada, dungeon="cave"))
 
     assert (await timed.do(dungeons.check(character=ada))).done == []
@@ -50,7 +50,7 @@ async def test_what_was_done_before_the_entry_does_not_count_and_clearing_pays_o
     ]
     await walk(timed, ada, 12_000)
     assert (await timed.do(dungeons.check(character=ada))).done == ["run"]
-    await timed.do(metrics.count(character=ada, event="duel_won", times=2))
+    await timed.do(dailies.count(character=ada, event="duel_won", times=2))
     answers = await asyncio.gather(*(timed.do(dungeons.check(character=ada)) for _ in range(5)), return_exceptions=True)
 
     paid = [one.award for one in answers if isinstance(one, dungeons.Checked) and one.award is not None]
@@ -143,7 +143,7 @@ async def test_gates_of_level_and_condition_are_checked_at_the_entry(timed: Keep
     assert refused.value.missing == ["0 of 1 times oath"]
     with pytest.raises(dungeons.DungeonNotFound):
         await timed.do(dungeons.enter(character=ada, dungeon="nowhere"))
-    await timed.do(metrics.count(character=ada, event="oath"))
+    await timed.do(dailies.count(character=ada, event="oath"))
     assert (await timed.do(dungeons.enter(character=ada, dungeon="hall"))).status == "IN_PROGRESS"
 
 

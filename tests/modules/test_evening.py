@@ -54,7 +54,8 @@ async def test_a_report_that_comes_while_its_day_is_being_closed_counts_as_a_who
 
     assert sum(closed) == 1
     assert await statuses(timed, ada, SATURDAY) == {"walk": "COMPLETED", "sleep": "COMPLETED", "read": "EXPIRED"}
-    (tally,) = [row for row in await timed.reader.all(metrics.Tally, ada) if row.metric == "steps"]
+    (tallies,) = await timed.reader.all(metrics.Tallies, ada)
+    tally = tallies.of["steps"]
     assert (tally.total, tally.last_day) == (5_001_000, SATURDAY)
     (log, _) = (await timed.ask(dailies.history(character=ada))).items
     assert (log.core_completed, log.all_completed, log.evaluated) == (2, True, True)
@@ -217,10 +218,10 @@ async def test_a_character_whose_day_cannot_be_closed_keeps_nobody_else_waiting(
     clock.move(DAY)
     real = dailies.close_day
 
-    def faulty(ctx: Any, character: str, day: str, found: dailies.Calendars) -> dailies.ClosedDay:
+    def faulty(ctx: Any, character: str, *more: Any) -> dailies.ClosedDay:
         if character == ids[3]:
             raise ZeroDivisionError
-        return real(ctx, character, day, found)
+        return real(ctx, character, *more)
 
     monkeypatch.setattr(dailies, "close_day", faulty)
     run = await jobs.run_now(timed, "close_days", asked_by="operator:test")
@@ -331,3 +332,30 @@ async def test_quests_of_a_season_are_shown_and_come_in_their_season_only(timed:
         return "skate" in after
 
     assert [await comes() for _ in range(3)] == [False, True, False]
+
+
+async def test_a_title_for_what_is_not_to_be_waits_for_the_end_of_the_day(timed: Keep, clock: ManualClock) -> None:
+    def title(id: str, **fields: Any) -> titles.TitleDefinition:
+        return titles.TitleDefinition(id=id, name=id, description="-", system_message="-", **fields)
+
+    dry = title("dry", condition={"metric": "drinks", "op": "lte", "value": 1})
+    lively = title("lively", condition={"metric": "steps", "op": "gte", "value": 1}, lost_if={"metric": "steps", "op": "lt", "value": 500})
+    await timed.do(content.load_pack(pack=pack(*GAME, metric("drinks"), dry, lively)))
+    (ada,) = await living_in(timed, "UTC")
+
+    async def owned() -> set[str]:
+        return {one.title_id for one in await timed.reader.all(titles.UserTitle, ada) if one.revoked_at is None}
+
+    await say(timed, ada, drinks=0, steps=100, sleep=8)  # the sleep pays, and with it titles are checked
+    assert await owned() == set(), "it is morning: there may be drinks yet"
+    await say(timed, ada, drinks=1, steps=600, pages=30)
+    assert await owned() == {"lively"}
+    clock.move(DAY)
+    await close(timed, ada)
+    assert await owned() == {"lively", "dry"}
+
+    await say(timed, ada, drinks=5, steps=100, sleep=8)
+    assert await owned() == {"lively", "dry"}, "there may be more steps yet"
+    clock.move(DAY)
+    await close(timed, ada)
+    assert await owned() == {"dry"}

@@ -15,7 +15,7 @@ from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader, query
 from gamekeeper.kernel.verify import verify
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, content, days, items, metrics, predicates, quests, skills, xp
+from gamekeeper.modules import characters, content, dailies, days, items, metrics, predicates, quests, skills, xp
 from gamekeeper.modules.metrics import rules
 from tests.modules import scene
 
@@ -233,7 +233,7 @@ async def test_reports_at_once_are_not_lost(world: Keep) -> None:
     st.integers(1, 366),
 )
 def test_a_tally_says_what_counting_all_days_would(steps: list[tuple[int, int]], later: int, window: int) -> None:
-    tally, day, closed = metrics.Tally("ada", "steps"), "2020-01-01", dict[str, int]()
+    tally, day, closed = metrics.Tally(), "2020-01-01", dict[str, int]()
     for gap, value in steps:
         day = days.after(day, gap)
         closed[day] = value
@@ -302,7 +302,7 @@ async def test_a_command_and_a_query_know_the_same_of_a_day(world: Keep) -> None
     await world.do(sync(character=ada, readings=readings))
     await world.do(close(chosen=[ada], day=EARLIEST, marks={"quest:walk": True, "perfect_days": True}))
     for event in (metrics.QUEST_COMPLETED, metrics.DUNGEON_CLEARED, "found_the_door"):
-        assert (await world.do(metrics.count(character=ada, event=event, times=2))).count == 2
+        assert (await world.do(dailies.count(character=ada, event=event, times=2))).count == 2
     await world.do(skills.gain(character=ada, skill="fishing", xp=15))
     await world.do(items.grant(holder=ada, item="arrow", quantity=3, source="test"))
     await world.do(quests.start(character=ada, quest="walk"))

@@ -22,7 +22,7 @@ FEW = 16
 """Up to so many owners are looked up one by one; json_each pays for more."""
 _SELECT_ROOT = f"SELECT {ROOT} FROM owners WHERE id = ?"
 _SELECT_ROOTS = f"SELECT {ROOT} FROM owners WHERE id IN (SELECT value FROM json_each(?))"
-AT_ONCE = 16
+AT_ONCE = (128, 32, 8, 1)
 """Rows of one statement: with each one that is run Python's lock is given away, and must be waited for again while a batch runs."""
 _JOURNAL_ROW = f"({', '.join('?' * len(schema.JOURNAL_COLUMNS))})"
 
@@ -53,7 +53,7 @@ def load(connection: apsw.Connection, request: LoadRequest) -> LoadResult:
     for record, ids in request.tables.items():
         result.tables[record] = list(map(shape(record).from_row, _rows_of(connection, record, ids)))
     for record, keys in request.keyed.items():
-        result.keyed[record] = list(map(shape(record).from_row, connection.executemany(_by_key(record), keys)))
+        result.keyed[record] = list(map(shape(record).from_row, _rows_by_key(connection, record, keys)))
     for actor, key in request.answers:
         for row in execute("SELECT request_hash, response FROM idempotency WHERE actor = ? AND key = ?", (actor, key)):
             result.answers[actor, key] = (row[0], row[1])
@@ -74,6 +74,12 @@ def _rows_of(connection: apsw.Connection, record: type[Record], owners: Sequence
         return connection.execute(_by_owners(record), (json.encode(owners).decode(),))
     text = _by_owner(record)
     return (row for owner in owners for row in connection.execute(text, (owner,)))
+
+
+def _rows_by_key(connection: apsw.Connection, record: type[Record], keys: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
+    if len(keys) > FEW:
+        return connection.execute(_by_keys(record), (json.encode(keys).decode(),))
+    return connection.executemany(_by_key(record), keys)
 
 
 def verdict(connection: apsw.Connection, writes: WriteSet) -> Applied:
@@ -123,10 +129,11 @@ def write_all(connection: apsw.Connection, writes: WriteSet) -> None:
 
 def _put(connection: apsw.Connection, text: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Write rows, many with one statement as far as there are many; `text` gives the statement for a number of rows."""
-    whole = len(rows) - len(rows) % AT_ONCE
-    for first in range(0, whole, AT_ONCE):
-        connection.execute(text(AT_ONCE), tuple(chain.from_iterable(rows[first : first + AT_ONCE])))
-    connection.executemany(text(1), rows[whole:])
+    first = 0
+    for count in AT_ONCE:
+        while len(rows) - first >= count:
+            connection.execute(text(count), tuple(chain.from_iterable(rows[first : first + count])))
+            first += count
 
 
 @cache
@@ -170,6 +177,16 @@ def _by_owners(record: type[Record]) -> str:
 
 def _by_key(record: type[Record]) -> str:
     return _text("by_key", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
+
+
+def _by_keys(record: type[Record]) -> str:
+    def make(s: Shape) -> str:
+        same = " AND ".join(f'found."{name}" = wanted.value ->> {place}' for place, name in enumerate(s.key_names))
+        columns = ", ".join(f'found."{name}"' for name in s.names)
+        # A cross join has SQLite look up each wanted key, and not each row among these.
+        return f'SELECT {columns} FROM json_each(?) AS wanted CROSS JOIN "{s.spec.table}" AS found ON {same}'
+
+    return _text("by_keys", record, make)
 
 
 def _delete(record: type[Record]) -> str:

@@ -126,7 +126,7 @@ def _win(ctx: Context, row: BossAttempt, definition: BossDefinition, day: str, p
     """End a fight that is won; `paid` is what its last phase pays."""
     character, title = row.character_id, definition.title_reward_id
     row = _end(ctx, row, "VICTORY")
-    metrics.count_event(ctx, character, metrics.BOSS_DEFEATED)
+    metrics.count_event(ctx, character, metrics.BOSS_DEFEATED, day)
     awards = _paid(ctx, character, [*paid, (f"boss:{row.attempt_id}:victory", definition.xp_reward)], day)
     if title is not None and not titles.earn(ctx, character, title):
         title = None
@@ -153,5 +153,4 @@ def _end(ctx: Context, row: BossAttempt, status: AttemptStatus) -> BossAttempt:
 
 def _dungeons(ctx: Context, character: str) -> int:
     """Give how many dungeons a character has cleared so far."""
-    row = ctx.get(metrics.Tally, character, metrics.EVENT + metrics.DUNGEON_CLEARED)
-    return 0 if row is None else row.total
+    return metrics.events_of(ctx, character, metrics.DUNGEON_CLEARED)

@@ -67,7 +67,7 @@ async def fights(read: Reader, *, character: characters.CharacterId) -> Fights:
         name = row.boss_id if definition is None else definition.name
         return Fights(Fight(row, name, None, row.phase_progress.days, None, 0, []), before)
     phase = definition.phases[row.current_phase - 1]
-    cleared = next((one.total for one in loaded.rows(metrics.Tally) if one.metric == metrics.EVENT + metrics.DUNGEON_CLEARED), 0)
+    cleared = next((one.total for one in loaded.rows(metrics.EventCount) if one.event == metrics.DUNGEON_CLEARED), 0)
     facts = metrics.facts_of(read, loaded, [], row.first_day, rules.given(row.phase_progress, cleared))
     verdict = predicates.judge(phase.requirements, facts, facts.words)
     now = Fight(

@@ -2,7 +2,7 @@
 
 from .calendars import Calendar, Calendars, day_now, find_days, find_due, today_of
 from .closing import TOUCHES, ClosedDay, QuestDone, close_day, due_days, judge_day, open_day, state_of
-from .commands import Reported, assign, begin, enter, give_up, report, use_grace
+from .commands import Counted, Reported, assign, begin, count, enter, give_up, report, use_grace
 from .definitions import Category, PartialReward, QuestTemplate, QuestType, Stat
 from .errors import DayClosed, DayNotBegun, NoBrokenStreak, NoGraceTokens, QuestOver, QuestTemplateNotFound
 from .queries import DayView, DueCharacter, QuestView, due, history, today, with_strays
@@ -15,6 +15,7 @@ __all__ = [
     "Calendars",
     "Category",
     "ClosedDay",
+    "Counted",
     "DailyLog",
     "DayClosed",
     "DayNotBegun",
@@ -40,6 +41,7 @@ __all__ = [
     "begin",
     "close_day",
     "closes_at",
+    "count",
     "day_now",
     "due",
     "due_days",

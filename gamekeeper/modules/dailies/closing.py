@@ -96,7 +96,8 @@ def coming(ctx: Context, found: Calendars) -> Iterator[QuestTemplate]:
 
 def judge_day(ctx: Context, character: str, day: str, found: Calendars) -> list[QuestDone]:
     """Complete the quests of a day whose condition is met, and note how far the others are."""
-    return _judge_daily(ctx, character, day, _quests(ctx, character, day, found), final=False)
+    facts = metrics.Facts(ctx, character, day)
+    return _judge_daily(ctx, character, day, _quests(ctx, character, day, found), facts, final=False)
 
 
 def due_days(ctx: Context, character: str, found: Calendars) -> list[str]:
@@ -118,12 +119,15 @@ def _is_known(ctx: Context, character: str, day: str, calendar: Calendar) -> boo
     return day in calendar.over and (day in calendar.looked_up or ctx.get(DailyLog, character, day) is None)
 
 
-def close_day(ctx: Context, character: str, day: str, found: Calendars) -> ClosedDay:
-    """Close a character's day, which must be the next after its last: judge its quests, and add it to streaks and tallies."""
+def close_day(ctx: Context, character: str, day: str, found: Calendars, facts: metrics.KnownFacts) -> ClosedDay:
+    """Close a character's day, which must be the next after its last: judge its quests, and add it to streaks and tallies.
+
+    `facts` are those of the day.
+    """
     calendar, quests = found.of[character], []
     if day in calendar.looked_up:
         quests = _quests(ctx, character, day, found)
-    done = _judge_daily(ctx, character, day, quests, final=True)
+    done = _judge_daily(ctx, character, day, quests, facts, final=True)
     log = ctx.get(DailyLog, character, day) or DailyLog(character, day, core_total=sum(one.is_core for one in coming(ctx, found)))
     if calendar.strays:
         log = _without_strays(ctx, log, quests, calendar)
@@ -140,8 +144,8 @@ def close_day(ctx: Context, character: str, day: str, found: Calendars) -> Close
     )
     if day in calendar.looked_up:
         given = rules.share(log.core_completed, log.core_total)
-        metrics.close_day(ctx, character, day, {**_marks(quests, done), predicates.PERFECT_DAYS: perfect}, given)
-        done += _judge_week(ctx, character, day, quests)
+        metrics.close_day(ctx, character, day, {**_marks(quests, done), predicates.PERFECT_DAYS: perfect}, facts.given(given))
+        done += _judge_week(ctx, character, day, quests, facts)
     return ClosedDay(character, day, log.core_completed, log.core_total, after.current_streak, debuff, done)
 
 
@@ -164,7 +168,7 @@ def _judge(ctx: Context, row: QuestLog, template: QuestTemplate, facts: predicat
 
 
 def _complete(ctx: Context, row: QuestLog, template: QuestTemplate, day: str, share: int, base: int) -> QuestDone:
-    metrics.count_event(ctx, row.character_id, metrics.QUEST_COMPLETED)
+    metrics.count_event(ctx, row.character_id, metrics.QUEST_COMPLETED, day)
     # The row comes before the award: what an award leads to may look at it.
     row = ctx.change(row, status="COMPLETED", progress=share, completed_at=ctx.now)
     source_id = f"quest:{row.day_date}:{template.id}"
@@ -187,23 +191,28 @@ def _quests(ctx: Context, character: str, day: str, found: Calendars) -> list[Qu
     return quests
 
 
-def _judge_daily(ctx: Context, character: str, day: str, quests: Iterable[Quest], *, final: bool) -> list[QuestDone]:
+def _judge_daily(
+    ctx: Context, character: str, day: str, quests: Iterable[Quest], facts: metrics.KnownFacts, *, final: bool
+) -> list[QuestDone]:
     """Judge the quests that are not of the week: first the core ones, for the others may ask what share of these was done."""
     daily = [one for one in quests if one[1].type != "WEEKLY"]
-    done = _judge_all(ctx, character, day, [one for one in daily if one[1].is_core], final=final)
-    return done + _judge_all(ctx, character, day, [one for one in daily if not one[1].is_core], final=final)
+    done = _judge_all(ctx, character, day, [one for one in daily if one[1].is_core], facts, final=final)
+    return done + _judge_all(ctx, character, day, [one for one in daily if not one[1].is_core], facts, final=final)
 
 
 def _judge_all(
-    ctx: Context, character: str, day: str, quests: Iterable[Quest], *, final: bool, reach: int | None = None
+    ctx: Context, character: str, day: str, quests: Iterable[Quest], known: metrics.KnownFacts, *, final: bool, of_week: bool = False
 ) -> list[QuestDone]:
-    """Judge those quests that can still be done."""
+    """Judge those quests that can still be done, those of a day or of its week."""
     active = [one for one in quests if one[0].status == "ACTIVE"]
     if not active:
         return []
     log = ctx.get(DailyLog, character, day)
-    facts = metrics.Facts(ctx, character, day, {} if log is None else rules.share(log.core_completed, log.core_total))
-    facts.reach = reach or facts.reach
+    facts = known.given({} if log is None else rules.share(log.core_completed, log.core_total))
+    if of_week:
+        facts.of_week()
+    else:
+        facts.of_day()
     judged = (_judge(ctx, row, template, facts, day, final=final) for row, template in active)
     return [made for made in judged if made is not None]
 
@@ -269,8 +278,7 @@ def _now(ctx: Context, quests: Iterable[Quest]) -> Iterator[Quest]:
         yield ctx.get(QuestLog, row.character_id, row.day_date, row.template_id) or row, template
 
 
-def _judge_week(ctx: Context, character: str, day: str, quests: Iterable[Quest]) -> list[QuestDone]:
-    """Judge the quests of the week with the day that was closed; their windows do not reach into the week before."""
-    weekday = days.weekday(day)
+def _judge_week(ctx: Context, character: str, day: str, quests: Iterable[Quest], facts: metrics.KnownFacts) -> list[QuestDone]:
+    """Judge the quests of the week with the day that was closed."""
     weekly = [one for one in quests if one[1].type == "WEEKLY"]
-    return _judge_all(ctx, character, day, weekly, final=weekday == SUNDAY, reach=weekday + 1)
+    return _judge_all(ctx, character, day, weekly, facts, final=days.weekday(day) == SUNDAY, of_week=True)

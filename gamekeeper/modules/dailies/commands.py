@@ -8,7 +8,7 @@ from gamekeeper.config import Settings
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, content, days, metrics, xp
+from gamekeeper.modules import characters, content, days, metrics, predicates, xp
 
 from . import closing
 from .calendars import Calendar, Calendars, find_days, today_of
@@ -18,6 +18,7 @@ from .errors import DayClosed, DayNotBegun, NoBrokenStreak, NoGraceTokens, Quest
 from .records import DailyLog, DayState, QuestLog
 
 MAX_READINGS = 256
+MAX_EVENTS = 1_000_000
 OWN_SOURCE = "player"
 """What measured what players enter themselves."""
 
@@ -31,6 +32,15 @@ class Reported(Struct, frozen=True):
     changed: list[metrics.Measured]
     workouts_counted: int
     workouts_known: int
+    completed: list[QuestDone]
+
+
+class Counted(Struct, frozen=True):
+    """How often an event has ever happened by now, and the quests that were completed by it."""
+
+    event: str
+    count: int
+    day: str
     completed: list[QuestDone]
 
 
@@ -129,6 +139,36 @@ def enter(ctx: Context, *, character: characters.CharacterId, values: Readings, 
     XP_OVERFLOW, INVALID_ARGUMENT.
     """
     return _report(ctx, character, day, OWN_SOURCE, "SELF_REPORTED", values, [])
+
+
+@command(touches=[characters.Character, *closing.TOUCHES], prepare=_naming, access="server")
+def count(
+    ctx: Context,
+    *,
+    character: characters.CharacterId,
+    event: predicates.EventName,
+    times: Annotated[int, Meta(ge=1, le=MAX_EVENTS, description="how often, at least 1")] = 1,
+    day: days.Day | None = None,
+) -> Counted:
+    """Count an event that the game tells of, and complete the quests whose condition is met by it, in one go.
+
+    Titles ask how often it has ever happened, quests how often on their day or in their week. For a character whose days have not begun it
+    is only counted.
+
+    day: a day that is not closed, instead of today.
+
+    Raises: CHARACTER_NOT_FOUND, DAY_CLOSED, DAY_NOT_BEGUN, XP_OVERFLOW, INVALID_ARGUMENT.
+    """
+    characters.alive(ctx, character)
+    if ctx.get(DayState, character) is None:
+        today = ctx.found.of[character].today
+        if day is not None and day > today:
+            raise DayNotBegun(day=day, today=today)
+        return Counted(event, metrics.count_event(ctx, character, event, day or today, times), day or today, [])
+    named = _open(ctx, character, day)
+    closing.open_day(ctx, character, named, ctx.found)
+    made = metrics.count_event(ctx, character, event, named, times)
+    return Counted(event, made, named, closing.judge_day(ctx, character, named, ctx.found))
 
 
 @command(touches=[characters.Character, *closing.TOUCHES], prepare=_naming, access="server")

@@ -112,7 +112,8 @@ async def today(read: Reader, *, character: characters.CharacterId, day: days.Da
     measured = await metrics.day_of(read, character, named)
     share = {} if log is None else rules.share(log.core_completed, log.core_total)
     facts, of_week = (metrics.facts_of(read, loaded, measured, named, share) for _ in range(2))
-    of_week.reach = days.weekday(named) + 1
+    facts.of_day()
+    of_week.of_week()
     season = seasons.season_at(read.definitions(seasons.SeasonDefinition), read.now_ms())
     shown = [
         _view(template, row, of_week if template.type == "WEEKLY" else facts)

@@ -138,24 +138,16 @@ def brings_debuff(done: int, total: int, missed: int, until: int | None, now: in
 
 
 def is_settled(condition: predicates.Predicate, definitions: Mapping[str, metrics.MetricDefinition]) -> bool:
-    """Say whether a condition that is met while the day goes on stays so: of what is not to be more than something only the end tells.
+    """Say whether a condition that is met while the day goes on stays so; of the contrary of something only the end tells.
 
     >>> from gamekeeper.modules.predicates import read
-    >>> [is_settled(read({"metric": "kcal", "op": op, "value": 5}), {}) for op in ("gte", "gt", "lte", "eq")]
-    [True, True, False, False]
-    >>> lean = metrics.MetricDefinition(id="lean", name="Lean", type="boolean", met={"metric": "kcal", "op": "lt", "value": 5})
-    >>> is_settled(read({"type": "boolean", "metric": "lean", "value": True}), {"lean": lean})
+    >>> [is_settled(read({"metric": "kcal", "op": op, "value": 5}), {}) for op in ("gte", "lte")]
+    [True, False]
+    >>> is_settled(predicates.Not(predicates.Event("drank")), {})
     False
     """
-    for one in predicates.nodes(condition):
-        match one:
-            case predicates.Numeric(metric, "gte" | "gt") | predicates.Boolean(metric, True):
-                mark = definitions.get(metric)
-                if mark is not None and mark.met is not None and not is_settled(mark.met, definitions):
-                    return False
-            case predicates.Numeric() | predicates.Boolean() | predicates.Not():
-                return False
-    return True
+    contrary = any(isinstance(one, predicates.Not) for one in predicates.nodes(condition))
+    return not contrary and not metrics.may_turn(condition, definitions)
 
 
 def partial_xp(template: QuestTemplate, progress: int) -> int | None:

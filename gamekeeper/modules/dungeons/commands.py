@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, content, dailies, metrics, predicates, progress, seasons, xp
+from gamekeeper.modules import characters, content, dailies, days, metrics, predicates, progress, seasons, xp
 
 from . import rules
 from .errors import (
@@ -215,7 +215,7 @@ def _may_enter(ctx: Context, character: str, definition: DungeonDefinition, stat
 
 def _clear(ctx: Context, row: DungeonAttempt, definition: DungeonDefinition, zone: str) -> tuple[DungeonAttempt, progress.Awarded]:
     row = _end(ctx, row, "CLEARED")
-    metrics.count_event(ctx, row.character_id, metrics.DUNGEON_CLEARED)
+    metrics.count_event(ctx, row.character_id, metrics.DUNGEON_CLEARED, days.local_day(ctx.now, zone))
     extra = []
     if not row.debuffed and definition.worth_bp != xp.ONE_BP:
         extra = [xp.Modifier("DUNGEON_MULTIPLIER", definition.worth_bp, reason=definition.difficulty)]

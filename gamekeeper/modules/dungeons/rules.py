@@ -9,7 +9,7 @@ from gamekeeper.modules import days, metrics, predicates
 
 from .records import DungeonAttempt, DungeonDefinition
 
-EVENT: Final = metrics.EVENT
+EVENT: Final = "event:"
 
 
 def named(definition: DungeonDefinition) -> Iterator[str]:

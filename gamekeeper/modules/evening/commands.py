@@ -90,8 +90,9 @@ def _close(ctx: Context, character: str, found: dailies.Calendars) -> list[_Day]
     if character not in found.of:
         return closed
     for day in dailies.due_days(ctx, character, found):
-        done = dailies.close_day(ctx, character, day, found)
+        facts = metrics.Facts(ctx, character, day)
+        done = dailies.close_day(ctx, character, day, found, facts)
         phase = bosses.judge_day(ctx, done)
-        facts = metrics.Facts(ctx, character, day, dailies.share(done.core_completed, done.core_total))
-        closed.append(_Day(done, phase, titles.check(ctx, character, facts)))
+        given = dailies.share(done.core_completed, done.core_total)
+        closed.append(_Day(done, phase, titles.check(ctx, character, facts.given(given), final=True)))
     return closed

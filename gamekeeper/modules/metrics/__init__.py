@@ -5,31 +5,30 @@ from .commands import (
     MAX_SOURCES,
     MAX_WORKOUTS,
     TOUCHES,
-    Counted,
     Measured,
     Reading,
     Readings,
     Reported,
     Workout,
     Workouts,
+    add_day,
     close_day,
-    count,
     count_event,
     day_keys,
+    events_of,
     report,
     report_keys,
 )
 from .definitions import MetricDefinition
 from .errors import DayNotOpen, MetricIsMark, MetricOutOfRange, TooManySources, UnknownMetric
-from .facts import BOSS_DEFEATED, DUNGEON_CLEARED, EVENT, FACTS, LOADED, QUEST_COMPLETED, Facts, KnownFacts, facts_of
+from .facts import BOSS_DEFEATED, DUNGEON_CLEARED, FACTS, LOADED, QUEST_COMPLETED, Facts, KnownFacts, facts_of, may_turn
 from .queries import DayView, MetricView, TallyView, day_of, history, show, totals
-from .records import ExternalId, ExternalWorkout, Metric, MetricId, SourceName, Tally, Verification
+from .records import EventCount, ExternalId, ExternalWorkout, Metric, MetricId, SourceName, Tallies, Tally, Verification
 from .rules import THOUSAND, known_days, met_days, number, run, thousandths, with_day
 
 __all__ = [
     "BOSS_DEFEATED",
     "DUNGEON_CLEARED",
-    "EVENT",
     "FACTS",
     "LOADED",
     "MAX_READINGS",
@@ -38,9 +37,9 @@ __all__ = [
     "QUEST_COMPLETED",
     "THOUSAND",
     "TOUCHES",
-    "Counted",
     "DayNotOpen",
     "DayView",
+    "EventCount",
     "ExternalId",
     "ExternalWorkout",
     "Facts",
@@ -56,6 +55,7 @@ __all__ = [
     "Readings",
     "Reported",
     "SourceName",
+    "Tallies",
     "Tally",
     "TallyView",
     "TooManySources",
@@ -63,14 +63,16 @@ __all__ = [
     "Verification",
     "Workout",
     "Workouts",
+    "add_day",
     "close_day",
-    "count",
     "count_event",
     "day_keys",
     "day_of",
+    "events_of",
     "facts_of",
     "history",
     "known_days",
+    "may_turn",
     "met_days",
     "number",
     "report",

@@ -1,4 +1,4 @@
-"""What may be done with metrics: reporting the values of a day, counting events, and closing a day."""
+"""What commands do with metrics: reporting the values of a day, counting events, and closing a day."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -7,26 +7,25 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from gamekeeper.errors import InvalidArgument
-from gamekeeper.kernel.commands import Keys, command
+from gamekeeper.kernel.commands import Keys
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, days, predicates
+from gamekeeper.modules import days, predicates
 
 from . import rules
 from .definitions import MetricDefinition
 from .errors import DayNotOpen, MetricIsMark, MetricOutOfRange, TooManySources, UnknownMetric
-from .facts import EVENT, Facts
-from .records import Activity, ExternalId, ExternalWorkout, Metric, MetricId, Minutes, Tally, Verification
+from .facts import Facts, KnownFacts
+from .records import Activity, EventCount, ExternalId, ExternalWorkout, Metric, MetricId, Minutes, Tallies, Tally, Verification
 
-TOUCHES: Final = (Metric, ExternalWorkout, Tally)
-"""What reporting and closing write."""
+TOUCHES: Final = (Metric, ExternalWorkout, Tallies, EventCount)
+"""What reporting, counting and closing write."""
 MAX_READINGS: Final = 256
 MAX_WORKOUTS: Final = 100
 MAX_SOURCES: Final = 16
 """Sources that are kept apart for one metric of one day."""
-MAX_EVENTS: Final = 1_000_000
 
+NOTHING: Final = Tally()
 Value = bool | int | float
-Times = Annotated[int, Meta(ge=1, le=MAX_EVENTS, description="how often, at least 1")]
 
 
 class Reading(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,26 +63,6 @@ class Reported(Struct, frozen=True):
     changed: list[Measured]
     workouts_counted: int
     workouts_known: int
-
-
-class Counted(Struct, frozen=True):
-    """How often an event has happened by now."""
-
-    event: str
-    count: int
-
-
-@command(touches=[characters.Character, Tally], access="server")
-def count(ctx: Context, *, character: characters.CharacterId, event: predicates.EventName, times: Times = 1) -> Counted:
-    """Count an event for a character, for conditions that ask how often it happened.
-
-    Raises: CHARACTER_NOT_FOUND.
-    """
-    characters.alive(ctx, character)
-    return Counted(event, count_event(ctx, character, event, times))
-
-
-# What the commands of other modules build on
 
 
 def report_keys(
@@ -134,10 +113,16 @@ def report(
     return Reported(changed, counted, len(workouts) - counted)
 
 
-def count_event(ctx: Context, character: str, event: str, n: int = 1) -> int:
-    """Count an event, and give how often it has happened; the command lists `Tally` in what it touches."""
-    before = ctx.get(Tally, character, EVENT + event) or Tally(character, EVENT + event)
-    return ctx.change(before, total=before.total + n).total
+def count_event(ctx: Context, character: str, event: str, day: str, n: int = 1) -> int:
+    """Count an event on a day of a character's, and give how often it has ever happened; the command lists `EventCount` in `touches`."""
+    row = ctx.get(EventCount, character, event) or EventCount(character, event)
+    return ctx.change(row, total=row.total + n, recent=rules.happened(row, day, n)).total
+
+
+def events_of(ctx: Context, character: str, event: str) -> int:
+    """Give how often an event has ever happened."""
+    row = ctx.get(EventCount, character, event)
+    return 0 if row is None else row.total
 
 
 def close_day(
@@ -145,25 +130,27 @@ def close_day(
     character: str,
     day: str,
     marks: Mapping[str, bool] = MappingProxyType({}),
-    given: Mapping[str, int] = MappingProxyType({}),
+    facts: KnownFacts | None = None,
 ) -> dict[str, bool]:
     """Add a day to the tallies of all that is known of it, and give what was met; a day that was added before changes nothing.
 
-    `marks` are further things that were so or not: `quest:<template>`, `perfect_days`. The command lists `TOUCHES` and declares `day_keys`.
+    `marks` are further things that were so or not: `quest:<template>`, `perfect_days`; `facts` are those of the day, if they have been
+    gathered. The command lists `TOUCHES` and declares `day_keys`.
     """
-    facts = Facts(ctx, character, day, given)
-    known = {id: facts.number(id) for id in sorted(ctx.definitions(MetricDefinition))}
+    facts = facts or Facts(ctx, character, day)
+    known = {id: value for id in sorted(ctx.definitions(MetricDefinition)) if (value := facts.number(id)) is not None}
     known |= {name: rules.THOUSAND * met for name, met in sorted(marks.items())}
-    found = {}
-    for name, value in known.items():
-        if value is None:
-            continue
-        found[name] = value > 0
-        before = ctx.get(Tally, character, name) or Tally(character, name)
-        after = rules.with_day(before, day, value, value > 0)
-        if after is not before:
-            ctx.put(after)
-    return found
+    add_day(ctx, character, day, known)
+    return {name: value > 0 for name, value in known.items()}
+
+
+def add_day(ctx: Context, character: str, day: str, values: Mapping[str, int]) -> None:
+    """Add what is known of a day, in thousandths, to the tallies; the command lists `Tallies` in what it touches."""
+    before = ctx.get(Tallies, character) or Tallies(character)
+    known = before.of
+    new = {name: rules.with_day(known.get(name) or NOTHING, day, value, value > 0) for name, value in values.items()}
+    if any(one is not known.get(name) for name, one in new.items()):
+        ctx.put(Tallies(character, {**known, **new}))
 
 
 # The parts of a report

@@ -9,13 +9,12 @@ from typing import Final, Protocol
 from gamekeeper.kernel.queries import Loaded, Reader
 from gamekeeper.kernel.records import Record
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import items, predicates, quests, skills, xp
+from gamekeeper.modules import days, items, predicates, quests, skills, xp
 
 from . import rules
 from .definitions import MetricDefinition
-from .records import Metric, Tally
+from .records import EventCount, Metric, Tallies, Tally
 
-EVENT: Final = "event:"
 QUEST_COMPLETED: Final = "quest_completed"
 DUNGEON_CLEARED: Final = "dungeon_cleared"
 BOSS_DEFEATED: Final = "boss_defeated"
@@ -24,9 +23,9 @@ BOSS_DEFEATED: Final = "boss_defeated"
 CARRIED: Final = frozenset({"inventory", "equipment", "pouch"})
 """Where a character must have what a predicate asks for."""
 
-FACTS: Final = (Tally, Metric, xp.CharacterProgress, skills.CharacterSkill, quests.QuestProgress, items.Holding)
+FACTS: Final = (Tallies, EventCount, Metric, xp.CharacterProgress, skills.CharacterSkill, quests.QuestProgress, items.Holding)
 """All that facts are gathered from; of what a command does not touch, nothing is known to it."""
-LOADED: Final = (Tally, xp.CharacterProgress, skills.CharacterSkill, quests.QuestProgress, items.Holding)
+LOADED: Final = (Tallies, EventCount, xp.CharacterProgress, skills.CharacterSkill, quests.QuestProgress, items.Holding)
 """What a query loads of a character for its facts."""
 
 
@@ -42,7 +41,11 @@ class Rows(Protocol):
         ...
 
     def tally(self, name: str) -> Tally | None:
-        """Give a tally."""
+        """Give what all closed days of a metric come to."""
+        ...
+
+    def event(self, name: str) -> EventCount | None:
+        """Give how often an event has happened."""
         ...
 
     def progress(self) -> xp.CharacterProgress | None:
@@ -70,10 +73,24 @@ class KnownFacts:
     ) -> None:
         self.day = day
         self.reach = predicates.MAX_WINDOW
-        """how many days windows reach back at the most; those of a week do not reach into the week before"""
+        """how many days windows reach back at the most"""
+        self.since: str | None = None
+        """from which day on events count; None for all that have ever happened"""
         self._rows = rows
         self._definitions = definitions
         self._given = given
+
+    def given(self, given: Mapping[str, int]) -> KnownFacts:
+        """Give the same facts, of which more is known."""
+        return KnownFacts(self._rows, self._definitions, self.day, given)
+
+    def of_day(self) -> None:
+        """Count events of the day only, as a quest of the day does."""
+        self.since = self.day
+
+    def of_week(self) -> None:
+        """Count the days of the week so far, and events of these: nothing reaches into the week before."""
+        self.reach, self.since = days.weekday(self.day) + 1, days.week_of(self.day)
 
     def words(self, metric: str) -> str:
         """Say what a metric counts."""
@@ -118,7 +135,8 @@ class KnownFacts:
     def total(self, metric: str) -> int | None:
         """Give what all closed days come to, in thousandths."""
         if metric == predicates.DUNGEON_CLEARS:
-            return self.number(metric)
+            cleared = self._ever(DUNGEON_CLEARED)
+            return None if cleared is None else cleared * rules.THOUSAND
         if not self._counts(metric):
             return None
         row = self._rows.tally(metric)
@@ -135,11 +153,13 @@ class KnownFacts:
         return None if row is None else rules.known_days(row, self.day, min(window, self.reach))
 
     def events(self, event: str) -> int | None:
-        """Give how often something happened."""
-        if not self._rows.can(Tally):
+        """Give how often something happened, from the day on from which it counts."""
+        if self.since is None:
+            return self._ever(event)
+        if not self._rows.can(EventCount):
             return None
-        row = self._rows.tally(EVENT + event)
-        return 0 if row is None else row.total
+        row = self._rows.event(event)
+        return 0 if row is None else sum(count for day, count in row.recent.items() if self.since <= day <= self.day)
 
     def level(self, skill: str | None) -> int | None:
         """Give the character's level, or its level in a skill."""
@@ -165,13 +185,20 @@ class KnownFacts:
         """Say whether something special is so: a character that is asked about has been created."""
         if name == "ACCOUNT_CREATION":
             return True
-        happened = self.events(QUEST_COMPLETED if name == "FIRST_QUEST" else key or "")
+        happened = self._ever(QUEST_COMPLETED if name == "FIRST_QUEST" else key or "")
         return None if happened is None else happened > 0
+
+    def _ever(self, event: str) -> int | None:
+        """Give how often something has ever happened."""
+        if not self._rows.can(EventCount):
+            return None
+        row = self._rows.event(event)
+        return 0 if row is None else row.total
 
     def _counts(self, metric: str) -> bool:
         """Whether there can be a tally of it."""
         known = metric in self._definitions or metric == predicates.PERFECT_DAYS or metric.startswith(predicates.OF_QUESTS)
-        return known and self._rows.can(Tally)
+        return known and self._rows.can(Tallies)
 
     def _done_on_the_day(self, metric: str) -> int | None:
         done = self.days(metric, 1)
@@ -191,15 +218,23 @@ class _CommandRows:
     def __init__(self, ctx: Context, character: str) -> None:
         self._ctx = ctx
         self._character = character
+        self._metrics: dict[tuple[str, str], Metric | None] = {}
+        """those that were asked for: what a command reports of a day it reports before it judges it"""
 
     def can(self, record: type[Record]) -> bool:
         return self._ctx.can_read(record)
 
     def metric(self, day: str, metric: str) -> Metric | None:
-        return self._ctx.find(Metric, self._character, day, metric)
+        if (day, metric) not in self._metrics:
+            self._metrics[day, metric] = self._ctx.find(Metric, self._character, day, metric)
+        return self._metrics[day, metric]
 
     def tally(self, name: str) -> Tally | None:
-        return self._ctx.get(Tally, self._character, name)
+        row = self._ctx.get(Tallies, self._character)
+        return None if row is None else row.of.get(name)
+
+    def event(self, name: str) -> EventCount | None:
+        return self._ctx.get(EventCount, self._character, name)
 
     def progress(self) -> xp.CharacterProgress | None:
         return self._ctx.get(xp.CharacterProgress, self._character)
@@ -221,7 +256,9 @@ class _LoadedRows:
         self._read = read
         self._loaded = loaded
         self._metrics = {(row.day_date, row.metric): row for row in metrics}
-        self._tallies = {row.metric: row for row in loaded.rows(Tally)} if Tally in loaded.tables else {}
+        row = loaded.one(Tallies) if Tallies in loaded.tables else None
+        self._tallies = {} if row is None else row.of
+        self._events = {one.event: one for one in loaded.rows(EventCount)} if EventCount in loaded.tables else {}
 
     def can(self, record: type[Record]) -> bool:
         return record is Metric or record in self._loaded.tables
@@ -231,6 +268,9 @@ class _LoadedRows:
 
     def tally(self, name: str) -> Tally | None:
         return self._tallies.get(name)
+
+    def event(self, name: str) -> EventCount | None:
+        return self._events.get(name)
 
     def progress(self) -> xp.CharacterProgress | None:
         return self._loaded.one(xp.CharacterProgress)
@@ -253,3 +293,37 @@ def _carried(rows: Iterable[items.Holding], item: str) -> int:
 def facts_of(read: Reader, loaded: Loaded, metrics: list[Metric], day: str, given: Mapping[str, int] = MappingProxyType({})) -> KnownFacts:
     """Give the facts of a day for a query that has loaded a character with `LOADED`, or some of it, and the day's metrics."""
     return KnownFacts(_LoadedRows(read, loaded, metrics), read.definitions(MetricDefinition), day, given)
+
+
+def may_turn(condition: predicates.Predicate, definitions: Mapping[str, MetricDefinition], *, contrary: bool = False) -> bool:
+    """Say whether a condition that is met while a day goes on may not be at its end: of what is not to be more, only the end tells.
+
+    >>> from gamekeeper.modules.predicates import read
+    >>> [may_turn(read({"metric": "kcal", "op": op, "value": 5}), {}) for op in ("gte", "gt", "lte", "eq")]
+    [False, False, True, True]
+    >>> lean = MetricDefinition(id="lean", name="Lean", type="boolean", met={"metric": "kcal", "op": "lt", "value": 5})
+    >>> may_turn(read({"type": "boolean", "metric": "lean", "value": True}), {"lean": lean})
+    True
+    >>> may_turn(predicates.Not(predicates.Numeric("kcal", "lt", 5)), {}), may_turn(predicates.Not(predicates.Streak(3)), {})
+    (False, False)
+    """
+    match condition:
+        case predicates.Numeric(predicates.STREAK | predicates.PERFECT_STREAK | predicates.LEVEL):
+            return False
+        case predicates.Numeric(metric, op):
+            falls = op not in (("lt", "lte") if contrary else ("gt", "gte"))
+            return falls or _mark_may_turn(metric, definitions, contrary)
+        case predicates.Boolean(metric, value):
+            return value == contrary or _mark_may_turn(metric, definitions, contrary)
+        case predicates.Compound(_, of):
+            return any(may_turn(one, definitions, contrary=contrary) for one in of)
+        case predicates.Not(of):
+            return may_turn(of, definitions, contrary=not contrary)
+    return False
+
+
+def _mark_may_turn(metric: str, definitions: Mapping[str, MetricDefinition], contrary: bool) -> bool:
+    """Say whether a mark that is there, or is not, may not stay so: its own condition tells."""
+    mark = definitions.get(metric)
+    # Where the mark must not be there, or less of it, is its contrary what matters.
+    return mark is not None and mark.met is not None and may_turn(mark.met, definitions, contrary=contrary)

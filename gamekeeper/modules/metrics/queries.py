@@ -10,7 +10,7 @@ from gamekeeper.modules import characters, days
 from . import rules
 from .definitions import MetricDefinition
 from .facts import facts_of
-from .records import ExternalWorkout, Metric, MetricId, Tally
+from .records import EventCount, ExternalWorkout, Metric, MetricId, Tallies, Tally
 
 LAST_DAY = "9999-99-99"
 """Sorts behind all days."""
@@ -122,13 +122,15 @@ async def totals(read: Reader, *, character: characters.CharacterId) -> list[Tal
 
     Raises: CHARACTER_NOT_FOUND.
     """
-    _, loaded = await characters.load_alive(read, character, Tally)
-    return [_total(row) for row in loaded.rows(Tally)]
+    _, loaded = await characters.load_alive(read, character, Tallies, EventCount)
+    row = loaded.one(Tallies)
+    days_of = [] if row is None else [_total(name, one) for name, one in sorted(row.of.items())]
+    events = [TallyView(f"event:{one.event}", one.total, 0, max(one.recent), 0) for one in loaded.rows(EventCount)]
+    return sorted(events, key=lambda one: one.metric) + days_of
 
 
-def _total(row: Tally) -> TallyView:
-    total = rules.number(row.total) if row.last_day is not None else row.total
-    return TallyView(row.metric, total, row.days, row.last_day, 0 if row.last_day is None else rules.run(row, row.last_day))
+def _total(name: str, one: Tally) -> TallyView:
+    return TallyView(name, rules.number(one.total), one.days, one.last_day, 0 if one.last_day is None else rules.run(one, one.last_day))
 
 
 def _view(row: Metric, definition: MetricDefinition | None) -> MetricView:

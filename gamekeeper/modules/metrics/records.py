@@ -1,14 +1,14 @@
-"""What is stored of metrics: the values of a day, the workouts that have been counted, and a tally of all closed days.
+"""What is stored of metrics: the values of a day, the workouts that have been counted, tallies of all closed days, and events.
 
 All values are in thousandths, so that 7.5 hours of sleep are 7500; what is so or not is 1000 or 0.
 """
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from gamekeeper.kernel.records import MAX_INTEGER, Amount, EpochMs, Key, Record
-from gamekeeper.modules import characters, content, days
+from gamekeeper.modules import characters, content, days, predicates
 
 Day = days.Day
 MetricId = content.DefinitionId
@@ -18,10 +18,7 @@ ExternalId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x21-
 Activity = Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Minutes = Annotated[int, Meta(ge=1, le=1_440)]
 Thousandths = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
-TallyName = Annotated[str, Meta(max_length=80, pattern=r"^(event:|quest:)?[a-z][a-z0-9_]{0,63}$(?!\n)")]
 RECENT_DAYS: Final = 366
-Bits = Annotated[str, Meta(max_length=92, pattern=r"^([1-9a-f][0-9a-f]*)?$(?!\n)")]
-"""The last 366 days as a hexadecimal number: its lowest bit is `last_day`, the next one the day before."""
 
 
 class Metric(Record, table="metrics", loads="key", indexes=(("character_id", "metric", "day_date"),)):
@@ -50,17 +47,32 @@ class ExternalWorkout(Record, table="external_workouts", loads="key", indexes=((
     reported_at: EpochMs
 
 
-class Tally(Record, table="tallies", value=True):
-    """What all closed days of a metric come to, or how often an event has happened.
+class Tally(Struct, frozen=True, omit_defaults=True):
+    """What all closed days of a metric come to.
 
-    `total` is the sum of the values, or how many events there were. `days` is on how many days it was met: more than 0, or so. `recent`
-    are the last days on which it was met, `known` those on which anything was known of it, so that no rows of the past are ever read.
+    `total` is the sum of the values. `days` is on how many days it was met: more than 0, or so. `recent` are the last days on which it was
+    met, `known` those on which anything was known of it, so that no rows of the past are ever read: hexadecimal numbers, whose lowest bit
+    is `last_day` and the next one the day before, up to 366 days ago. It is only ever computed, so that nothing here is checked again.
     """
 
+    total: int = 0
+    days: int = 0
+    last_day: str | None = None
+    recent: str = ""
+    known: str = ""
+
+
+class Tallies(Record, table="tallies", value=True):
+    """What all closed days of a character come to, metric by metric: in one row, for the close of a day changes most of them."""
+
     character_id: Key[characters.CharacterId]
-    metric: Key[TallyName]
-    total: Thousandths = 0
-    days: Amount = 0
-    last_day: Day | None = None
-    recent: Bits = ""
-    known: Bits = ""
+    of: dict[str, Tally] = {}
+
+
+class EventCount(Record, table="event_counts", value=True):
+    """How often an event has happened, and on which of the last days: quests ask for what has happened since they began."""
+
+    character_id: Key[characters.CharacterId]
+    event: Key[predicates.EventName]
+    total: Amount = 0
+    recent: dict[str, int] = {}

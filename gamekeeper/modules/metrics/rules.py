@@ -11,10 +11,12 @@ from gamekeeper.kernel.records import MAX_INTEGER
 from gamekeeper.modules import days
 
 if TYPE_CHECKING:
-    from .records import Tally
+    from .records import EventCount, Tally
 
 THOUSAND: Final = 1000
 RECENT_DAYS: Final = 366
+EVENT_DAYS: Final = 14
+"""For how many days it is kept on which of them an event happened: a quest of a week is judged by then."""
 WORKOUTS: Final = "/workouts"
 """Behind a source's name: what its workouts come to, apart from what it reports of the whole day."""
 STRENGTH: Final = {"SELF_REPORTED": 0, "IMPORTED": 1, "VERIFIED": 2}
@@ -78,7 +80,7 @@ def with_day(tally: Tally, day: str, value: int, met: bool) -> Tally:
     """Give a tally with one more closed day; a day that is not later than its last one has been counted already.
 
     >>> from .records import Tally
-    >>> walked = with_day(with_day(Tally("ada", "steps"), "2026-01-30", 9_000_000, True), "2026-02-01", 0, False)
+    >>> walked = with_day(with_day(Tally(), "2026-01-30", 9_000_000, True), "2026-02-01", 0, False)
     >>> walked.total, walked.days, walked.last_day, walked.recent, walked.known
     (9000000, 1, '2026-02-01', '4', '5')
     >>> with_day(walked, "2026-02-01", 5_000, True) is walked
@@ -88,8 +90,6 @@ def with_day(tally: Tally, day: str, value: int, met: bool) -> Tally:
         return tally
     gap = RECENT_DAYS if tally.last_day is None else min(days.ordinal(day) - days.ordinal(tally.last_day), RECENT_DAYS)
     return type(tally)(
-        tally.character_id,
-        tally.metric,
         min(tally.total + value, MAX_INTEGER),
         tally.days + met,
         day,
@@ -102,7 +102,7 @@ def met_days(tally: Tally, day: str, window: int) -> int:
     """Give on how many of the days up to one it was met.
 
     >>> from .records import Tally
-    >>> tally = Tally("ada", "steps", days=3, last_day="2026-02-03", recent="7", known="7")
+    >>> tally = Tally(days=3, last_day="2026-02-03", recent="7", known="7")
     >>> [met_days(tally, day, 2) for day in ("2026-02-02", "2026-02-03", "2026-02-04", "2026-02-05")]
     [2, 2, 1, 0]
     """
@@ -118,12 +118,24 @@ def run(tally: Tally, day: str) -> int:
     """Give on how many days in a row, up to this one, it was met; 366 at the most.
 
     >>> from .records import Tally
-    >>> tally = Tally("ada", "steps", days=3, last_day="2026-02-03", recent="b", known="f")
+    >>> tally = Tally(days=3, last_day="2026-02-03", recent="b", known="f")
     >>> [run(tally, day) for day in ("2026-02-01", "2026-02-02", "2026-02-03", "2026-02-04")]
     [0, 1, 2, 0]
     """
     bits = _at(tally, tally.recent, day)
     return (bits ^ (bits + 1)).bit_length() - 1
+
+
+def happened(row: EventCount, day: str, times: int) -> dict[str, int]:
+    """Give on which of the last days an event has happened how often, with some more on one of them.
+
+    >>> from .records import EventCount
+    >>> happened(EventCount("ada", "duel", 3, {"2026-02-01": 1, "2026-02-14": 2}), "2026-02-15", 1)
+    {'2026-02-14': 2, '2026-02-15': 1}
+    """
+    found = {**row.recent, day: row.recent.get(day, 0) + times}
+    oldest = days.after(max(found), 1 - EVENT_DAYS)
+    return {one: count for one, count in found.items() if one >= oldest}
 
 
 def _within(tally: Tally, text: str, day: str, window: int) -> int:

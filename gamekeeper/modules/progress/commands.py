@@ -18,7 +18,15 @@ from gamekeeper.modules import characters, days, metrics, quests, seasons, skill
 
 from . import rules
 
-TOUCHES: Final = (*xp.TOUCHES, *titles.TOUCHES, *seasons.TOUCHES, metrics.Tally, skills.CharacterSkill, quests.QuestProgress)
+TOUCHES: Final = (
+    *xp.TOUCHES,
+    *titles.TOUCHES,
+    *seasons.TOUCHES,
+    metrics.Tallies,
+    metrics.EventCount,
+    skills.CharacterSkill,
+    quests.QuestProgress,
+)
 """What a command must touch that awards, besides `Character`.
 
 Titles for what a character carries are left to `titles.review`: so many rows are not loaded for every award. Metrics of the day count for
@@ -60,7 +68,7 @@ def award(
     on = days.checked(day) if day is not None else days.local_day(ctx.now, zone)
     paid = xp.record(ctx, character, source, source_id, base, _modifiers(ctx, character, on, extra), description)
     seasons.credit(ctx, character, paid.final_xp)
-    _count_levels(ctx, character, paid)
+    _count_levels(ctx, character, paid, on)
     checked = titles.check(ctx, character, metrics.Facts(ctx, character, on))
     return Awarded(**asdict(paid), titles_earned=checked.earned, titles_revoked=checked.revoked)
 
@@ -79,12 +87,11 @@ def _modifiers(ctx: Context, character: str, day: str, extra: Iterable[xp.Modifi
     )
 
 
-def _count_levels(ctx: Context, character: str, paid: xp.Awarded) -> None:
+def _count_levels(ctx: Context, character: str, paid: xp.Awarded, day: str) -> None:
     """Count the levels that a character has reached for the first time; the count is the highest one so far, less the first."""
-    before = ctx.get(metrics.Tally, character, metrics.EVENT + LEVEL_UP)
-    new = paid.level - 1 - (0 if before is None else before.total)
+    new = paid.level - 1 - metrics.events_of(ctx, character, LEVEL_UP)
     if new > 0:
-        metrics.count_event(ctx, character, LEVEL_UP, new)
+        metrics.count_event(ctx, character, LEVEL_UP, day, new)
 
 
 class _First(Struct, frozen=True):

@@ -29,11 +29,18 @@ class Checked(Struct, frozen=True):
     revoked: list[str]
 
 
-def check(ctx: Context, character: str, facts: predicates.Facts) -> Checked:
-    """Give the titles whose conditions are met and take those that are lost, within a command of this or another module."""
+def check(ctx: Context, character: str, facts: predicates.Facts, *, final: bool = False) -> Checked:
+    """Give the titles whose conditions are met and take those that are lost, within a command of this or another module.
+
+    final: whether the day of the facts is over. Before that, nothing is earned or lost for what may still turn: no drink by noon.
+    """
     checked = Checked([], [])
+
+    def stays(condition: predicates.Predicate) -> bool:
+        return final or not metrics.may_turn(condition, ctx.definitions(metrics.MetricDefinition))
+
     for title, definition in sorted(ctx.definitions(TitleDefinition).items()):
-        match rules.due(definition, ctx.get(UserTitle, character, title), facts):
+        match rules.due(definition, ctx.get(UserTitle, character, title), facts, stays):
             case "earn":
                 earn(ctx, character, title, "CONDITION")
                 checked.earned.append(title)

@@ -1,6 +1,6 @@
 """The decisions of titles: when one is earned and lost, and what an active one is worth."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from gamekeeper.modules import predicates, xp
@@ -17,18 +17,23 @@ def is_owned(row: UserTitle | None) -> bool:
     return row is not None and row.revoked_at is None
 
 
-def due(definition: TitleDefinition, row: UserTitle | None, facts: predicates.Facts) -> Literal["earn", "lose"] | None:
+Stays = Callable[[predicates.Predicate], bool]
+"""Says whether what is met now can be relied on: while a day goes on, what is not to be more than something cannot."""
+
+
+def due(definition: TitleDefinition, row: UserTitle | None, facts: predicates.Facts, stays: Stays) -> Literal["earn", "lose"] | None:
     """Say what becomes of a title, as far as anybody knows.
 
     What staff have given only staff take away, and what they have taken no condition gives back. As long as what a title is lost for
     goes on, it is not earned, however much was done before.
     """
     if row is not None and row.revoked_at is None:
-        return "lose" if row.earned_by != "STAFF" and is_lost(definition, facts) else None
+        lost = row.earned_by != "STAFF" and is_lost(definition, facts)
+        return "lose" if lost and stays(definition.lost_if) else None
     if row is not None and row.revoked_by == "STAFF":
         return None
     earned = predicates.judge(definition.condition, facts).met
-    return "earn" if earned and not is_lost(definition, facts) else None
+    return "earn" if earned and stays(definition.condition) and not is_lost(definition, facts) else None
 
 
 def is_lost(definition: TitleDefinition, facts: predicates.Facts) -> bool:
