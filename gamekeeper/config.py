@@ -130,6 +130,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """how many prayers a character may begin or end in a second; 0 sets no limit"""
     xp_curve: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}(?!\n)$")] = "solo"
     """the curve of characters' levels, which follow from all their experience; `solo` is there without a pack"""
+    play_session_timeout_seconds: Annotated[int, Meta(ge=30, le=86_400)] = 300
+    """how long a play session lasts of whose character nothing is heard"""
+    play_activity_seconds: Annotated[int, Meta(ge=0, le=3_600)] = 60
+    """how old the stored activity of a character may be before a newer one is written; at the most half of the timeout"""
+    play_session_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    """how long a play session that has ended is kept; for ever when unset"""
     run_jobs: bool = True
     """whether a server runs jobs beside serving; `gamekeeper jobs work` always does"""
     job_poll_seconds: Seconds = 5.0

@@ -191,6 +191,9 @@ EXCEPTIONS: Mapping[str, tuple[set[str], set[str]]] = {
     "days": (set(), {"records.py", "commands.py", "queries.py", "errors.py"}),  # arithmetic, and nothing is stored
     "predicates": ({"dialects.py", "fields.py"}, {"commands.py", "queries.py"}),  # what may be written; they are part of other things
     "characters": ({"boards.py"}, set()),  # how boards show them
+    # what others must be able to end when they let a character go
+    "plays": ({"leaving.py"}, {"commands.py", "queries.py", "errors.py"}),
+    "presence": (set(), {"records.py", "errors.py"}),  # what it tells of stands in plays
     "progress": (set(), {"records.py"}),  # what it writes stands in the modules below it
     "npcs": (set(), {"commands.py"}),  # they are content, and what happens to them is the game's
     "worlds": (set(), {"rules.py"}),  # nothing is decided yet

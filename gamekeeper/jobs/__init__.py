@@ -1,6 +1,6 @@
 """Jobs: what a world does by itself and by the clock, once for each period whoever is there to do it."""
 
-from . import boards, chat, days, dungeons, gravestones, ground, guests, people, seasons, sessions, trades, upkeep
+from . import boards, chat, days, dungeons, gravestones, ground, guests, people, presence, seasons, sessions, trades, upkeep
 from .commands import Asked, Forgotten, forget_runs, give_up, request
 from .declare import JOBS, Job, job, job_named
 from .errors import JobNotFound, JobRunning, NoPeriod, PeriodDone, RunLost
@@ -10,7 +10,7 @@ from .runner import JobRunner, run_due, run_jobs, run_now
 from .runs import DryRun, Run, RunStopped, Stats, rehearse, stats_of
 from .schedule import CatchUp, Schedule, after
 
-BUILT_IN = (boards, chat, days, dungeons, gravestones, ground, guests, people, seasons, sessions, trades, upkeep)
+BUILT_IN = (boards, chat, days, dungeons, gravestones, ground, guests, people, presence, seasons, sessions, trades, upkeep)
 """The files that declare jobs."""
 
 __all__ = [

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Scope
 
+from gamekeeper.modules import presence
+
 from . import shown
 from .assets import ASSETS
 from .guard import Visit, session_of, visit
@@ -36,6 +38,7 @@ ENVIRONMENT.filters.update(
     pretty=shown.pretty,
     time=shown.time,
     short=shown.short,
+    span=presence.span,
     change=shown.change_view,
     value=shown.value_text,
 )

@@ -30,7 +30,7 @@ _BLANK: Final = frozenset(
 MOST_ARGUMENTS: Final = 5
 """Arguments that stand in an entry's first line."""
 LONGEST_ARGUMENT: Final = 48
-TIMES: Final = frozenset({"at", "until"})
+TIMES: Final = frozenset({"at", "since", "until"})
 """Fields that are times, besides those whose name ends with `_at`."""
 OLDEST_TIME: Final = 10**11
 """Smaller numbers are no times of a game: this is 1973."""

@@ -13,7 +13,7 @@ from gamekeeper.cli import character, run
 from gamekeeper.cli.failures import Exit
 from gamekeeper.keep import Keep
 from gamekeeper.kernel import history
-from gamekeeper.modules import banks, characters, combat, content, essences, items, prayer, quests, skills, worlds
+from gamekeeper.modules import banks, characters, combat, content, essences, items, prayer, presence, quests, skills, worlds
 from gamekeeper.modules.content import read_pack
 from tests.cli.verbs import said, told
 
@@ -176,3 +176,19 @@ def test_an_item_is_traced_from_its_mint_to_now(world: str, capsys: pytest.Captu
     for words, code in ((["show", "nothing"], Exit.REFUSED), (["find", "moon"], Exit.REFUSED), (["trace", "nobody"], Exit.REFUSED)):
         assert run(["item", *words]) == code, words
     assert {"NO_SUCH_PIECE", "UNKNOWN_ITEM", "CHARACTER_NOT_FOUND"} <= {line.split(":")[0] for line in capsys.readouterr().err.splitlines()}
+
+
+def test_who_plays_and_how_long_somebody_has_played_is_told(world: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def begin() -> None:
+        async with gamekeeper.open(world, secret_key=SECRET) as keep:
+            for one, server in (("nell", "east-1"), ("tam", "east-1"), ("tam", "west-1")):
+                await keep.do(presence.start(character=one, server_id=server))
+
+    asyncio.run(begin())
+    found = said(capsys, "online", "--on", "west-1")
+    assert ([one["name"] for one in found["items"]], found["counts"]["by_server"]) == (["Tam"], {"east-1": 1, "west-1": 1})
+    lines = told(capsys, "online")
+    assert "2 online: 1 in world on east-1, 1 in world on west-1" in lines
+    played = said(capsys, "character", "play", "tam")
+    assert (played["playing"]["server_id"], [one["reason"] for one in played["history"]]) == ("west-1", ["replaced"])
+    assert "plays on west-1 in world since" in told(capsys, "character", "play", "tam")

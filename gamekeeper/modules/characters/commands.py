@@ -10,7 +10,7 @@ from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.records import Coordinate, Integer
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import sessions, users, worlds
+from gamekeeper.modules import plays, sessions, users, worlds
 
 from . import queries, rules
 from .errors import (
@@ -315,15 +315,18 @@ async def _with_user(read: Reader, arguments: _OfCharacter) -> Prepared:
     return Prepared(found=owners[0] if owners else None, owners=owners)
 
 
-@command(touches=[Character, CharacterSlot, sessions.Session], prepare=_with_user, access="player")
+@command(touches=[Character, CharacterSlot, sessions.Session, *plays.TOUCHES], prepare=_with_user, access="player")
 def delete(ctx: Context, *, character: CharacterId) -> None:
     """Delete a character: its name stays taken, its slot is free, and what it had can still be looked at and given back.
+
+    Whoever plays it plays it no longer.
 
     Raises: CHARACTER_NOT_FOUND, CHARACTER_CHANGED_HANDS.
     """
     row = alive(ctx, character)
     if row.user_id is not None:
         _let_go(ctx, row.user_id, character)
+    plays.leave(ctx, character, "deleted")
     ctx.change(row, tombstoned_at=ctx.now, updated_at=ctx.now)
 
 

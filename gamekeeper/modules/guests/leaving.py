@@ -12,7 +12,7 @@ from gamekeeper.kernel.commands import Prepared
 from gamekeeper.kernel.queries import Reader
 from gamekeeper.kernel.records import Record
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import accounts, characters, chat, moderation, sessions, users
+from gamekeeper.modules import accounts, characters, chat, moderation, plays, sessions, users
 
 from . import rules
 
@@ -28,6 +28,7 @@ TOUCHED: Final[tuple[type[Record], ...]] = (
     moderation.UserBan,
     characters.CharacterSlot,
     characters.Character,
+    *plays.TOUCHES,
     chat.ChatMessage,
 )
 """What a command touches that lets somebody go."""
@@ -94,5 +95,6 @@ def let_go(ctx: Context, leaving: Leaving) -> LetGo:
         messages=chat.forget_user(ctx, user, leaving.messages.found),
     )
     for character in leaving.characters:
+        plays.leave(ctx, character, "deleted")
         characters.unlink(ctx, user, character)
     return done

@@ -1,6 +1,6 @@
 """Moderation: bans and kicks, what staff note about users, and what users did."""
 
-from .commands import BanGiven, Kicked, Lifted, Noted, add_note, ban, forget_all, kick, send_away, unban
+from .commands import GAME, BanGiven, Kicked, Lifted, Noted, add_note, ban, forget_all, kick, send_away, unban
 from .errors import NotBanned, TooManyNotes
 from .queries import (
     ActiveBan,
@@ -25,6 +25,7 @@ __all__ = [
     "ACTIVITY_DAYS",
     "EVENTS",
     "EVENT_OF",
+    "GAME",
     "MAX_NOTES",
     "ActiveBan",
     "Activity",

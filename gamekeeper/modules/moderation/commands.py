@@ -1,10 +1,11 @@
 """What staff may do with users. Who bans whom is decided by both roles as they are at that moment.
 
-Whoever is banned or kicked leaves the trades that their characters are in, in the same commit: what was offered stays with its owner.
+Whoever is banned or kicked leaves the game in the same commit: their characters' trades, of which what was offered stays with its
+owner, and their play sessions.
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,14 +13,17 @@ from msgspec.structs import replace
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
-from gamekeeper.kernel.records import EpochMs, Personal, Secret
+from gamekeeper.kernel.records import EpochMs, Personal, Record, Secret
 from gamekeeper.kernel.submissions import OPERATOR_PREFIX
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, sessions, trades, users
+from gamekeeper.modules import characters, plays, sessions, trades, users
 
 from . import rules
 from .errors import NotBanned, TooManyNotes
 from .records import MAX_NOTE, MAX_REASON, NoteText, Preset, Reason, StaffNote, UserBan
+
+GAME: Final[tuple[type[Record], ...]] = (characters.CharacterSlot, trades.Trade, trades.TradeLock, *plays.TOUCHES)
+"""What a command touches that lets the characters of a user leave the game."""
 
 
 class BanGiven(Struct, frozen=True):
@@ -29,13 +33,15 @@ class BanGiven(Struct, frozen=True):
     banned_until: EpochMs | None
     sessions_ended: int
     trades_ended: int
+    play_sessions_ended: int = 0
 
 
 class Kicked(Struct, frozen=True):
-    """How many sessions were ended, and how many trades with them."""
+    """How many sessions were ended, and how many trades and play sessions with them."""
 
     sessions: int
     trades: int
+    play_sessions: int = 0
 
 
 class Lifted(Struct, frozen=True):
@@ -93,7 +99,7 @@ def _staff(ctx: Context, found: _Staff | None) -> _Staff:
 
 
 @command(
-    touches=[users.User, sessions.Session, UserBan, characters.CharacterSlot, trades.Trade, trades.TradeLock],
+    touches=[users.User, sessions.Session, UserBan, *GAME],
     prepare=_sending_away,
     prepares_again=[trades.TradeChanged],
     access="moderator",
@@ -101,7 +107,7 @@ def _staff(ctx: Context, found: _Staff | None) -> _Staff:
 def ban(
     ctx: Context, *, user: users.UserId, reason: Personal[Reason], until: EpochMs | None = None, preset: Preset | None = None
 ) -> BanGiven:
-    """Ban a user until a time, or for an hour, a day, a week, a month or for ever; all their sessions and open trades end with it.
+    """Ban a user until a time, or for an hour, a day, a week, a month or for ever; all their sessions, trades and play end with it.
 
     It holds from its commit on, in every process: tokens, API keys and logins are refused. Of several bans the one that ends last
     counts, and when it has expired the user may come back without anybody's doing.
@@ -124,32 +130,40 @@ def ban(
     latest = max(end, row.banned_until or 0)
     ctx.change(row, banned_until=latest, updated_at=ctx.now)
     ended = sessions.end_all(ctx, user)
-    return BanGiven(given.ban_id, rules.told(latest), ended, trades.leave_all(ctx, user, found.leaving, "was banned"))
+    gone = _leave_game(ctx, user, found.leaving, "was banned", "ban")
+    return BanGiven(given.ban_id, rules.told(latest), ended, gone.trades, gone.play_sessions)
 
 
 @command(
-    touches=[users.User, sessions.Session, characters.CharacterSlot, trades.Trade, trades.TradeLock],
+    touches=[users.User, sessions.Session, *GAME],
     prepare=_sending_away,
     prepares_again=[trades.TradeChanged],
     access="moderator",
 )
 def kick(ctx: Context, *, user: users.UserId, session_id: Id | None = None) -> Kicked:
-    """End a session of a user of a lower role, or all of them, at once, and open trades with them; the user may log in again.
+    """End a session of a user of a lower role, or all of them, at once, and open trades and play with them; the user may log in again.
 
-    While other sessions are open, only the trade of the character ends that the session plays, if no other one plays it.
+    While other sessions are open, only trade and play of the character end that the session plays, if no other one plays it.
 
     Raises: USER_NOT_FOUND, ROLE_TOO_LOW, SESSION_NOT_FOUND, TRADE_CHANGED.
     """
     users.require_authority(ctx, users.alive(ctx, user), "moderator")
-    return send_away(ctx, user, ctx.found.leaving, "was kicked", session_id=session_id)
+    return send_away(ctx, user, ctx.found.leaving, "was kicked", "kick", session_id=session_id)
 
 
 def send_away(
-    ctx: Context, user: str, found: Mapping[str, trades.OpenTrade], why: str, *, session_id: str | None = None, but: str | None = None
+    ctx: Context,
+    user: str,
+    found: Mapping[str, trades.OpenTrade],
+    why: str,
+    reason: plays.EndReason,
+    *,
+    session_id: str | None = None,
+    but: str | None = None,
 ) -> Kicked:
-    """End a session of a user, or all of them but one, and the open trades of characters that nobody plays then.
+    """End a session of a user, or all of them but one, and the open trades and play sessions of characters that nobody plays then.
 
-    Whoever calls it lists `Session`, `CharacterSlot`, `Trade` and `TradeLock` in what it touches.
+    Whoever calls it lists `Session` and `GAME` in what it touches. why: for the trades; reason: for the play sessions.
 
     Raises: SESSION_NOT_FOUND, TRADE_CHANGED.
     """
@@ -160,9 +174,20 @@ def send_away(
         sessions.end_one(ctx, user, session_id)
     rest = sessions.open_of(ctx, user)
     if not rest:
-        return Kicked(len(before), trades.leave_all(ctx, user, found, why))
-    left = {one.character_id for one in before if one.character_id} - {one.character_id for one in rest}
-    return Kicked(len(before) - len(rest), sum(trades.leave_all(ctx, user, found, why, only=one) for one in sorted(left, key=str)))
+        gone = [_leave_game(ctx, user, found, why, reason)]
+    else:
+        left = {one.character_id for one in before if one.character_id} - {one.character_id for one in rest}
+        gone = [_leave_game(ctx, user, found, why, reason, only=one) for one in sorted(left, key=str)]
+    return Kicked(len(before) - len(rest), sum(one.trades for one in gone), sum(one.play_sessions for one in gone))
+
+
+def _leave_game(
+    ctx: Context, user: str, found: Mapping[str, trades.OpenTrade], why: str, reason: plays.EndReason, *, only: str | None = None
+) -> Kicked:
+    """End the trades and the play sessions of a user's characters, or of one of them."""
+    ended = trades.leave_all(ctx, user, found, why, only=only)
+    played = [one for one in found if only in (None, one) and plays.leave(ctx, one, reason) is not None]
+    return Kicked(0, ended, len(played))
 
 
 @command(touches=[users.User, UserBan], prepare=_by_staff, access="moderator")

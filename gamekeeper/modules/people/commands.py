@@ -8,12 +8,13 @@ from msgspec import Meta, Struct
 from gamekeeper.kernel.commands import Prepared, command
 from gamekeeper.kernel.ids import Id
 from gamekeeper.kernel.queries import Reader
+from gamekeeper.kernel.records import Record
 from gamekeeper.kernel.workingset import Context
-from gamekeeper.modules import characters, guests, moderation, sessions, trades, users
+from gamekeeper.modules import guests, moderation, sessions, trades, users
 
 from . import rules
 
-GOING: Final = (sessions.Session, characters.CharacterSlot, trades.Trade, trades.TradeLock)
+GOING: Final[tuple[type[Record], ...]] = (sessions.Session, *moderation.GAME)
 WENT: Final = "has left"
 PersonLimit = Annotated[int, Meta(ge=1, le=100, description="how many people at most")]
 
@@ -42,10 +43,11 @@ class ErasedDue(Struct, frozen=True):
 
 
 class LoggedOut(Struct, frozen=True):
-    """How many sessions were ended, and how many trades with them."""
+    """How many sessions were ended, and how many trades and play sessions with them."""
 
     sessions: int
     trades: int
+    play_sessions: int = 0
 
 
 class _Found(Struct, frozen=True):
@@ -156,19 +158,19 @@ async def _going(read: Reader, arguments: _OfUser) -> Prepared:
 
 @command(touches=GOING, prepare=_going, prepares_again=[trades.TradeChanged], access="player")
 def log_out(ctx: Context, *, user: users.UserId, session_id: Id) -> LoggedOut:
-    """End a session, and the open trade of the character that it plays, if no other session plays it; twice ends nothing more.
+    """End a session, and trade and play of the character that it plays, if no other session plays it; twice ends nothing more.
 
     Raises: USER_NOT_FOUND, SESSION_NOT_FOUND, TRADE_CHANGED.
     """
-    gone = moderation.send_away(ctx, user, ctx.found, WENT, session_id=session_id)
-    return LoggedOut(gone.sessions, gone.trades)
+    gone = moderation.send_away(ctx, user, ctx.found, WENT, "logout", session_id=session_id)
+    return LoggedOut(gone.sessions, gone.trades, gone.play_sessions)
 
 
 @command(touches=GOING, prepare=_going, prepares_again=[trades.TradeChanged], access="player")
 def log_out_everywhere(ctx: Context, *, user: users.UserId, but: Id | None = None) -> LoggedOut:
-    """End all sessions of a user, but for one to be kept, and the open trades of characters that nobody plays then.
+    """End all sessions of a user, but for one to be kept, and open trades and play of characters that nobody plays then.
 
     Raises: USER_NOT_FOUND, TRADE_CHANGED.
     """
-    gone = moderation.send_away(ctx, user, ctx.found, WENT, but=but)
-    return LoggedOut(gone.sessions, gone.trades)
+    gone = moderation.send_away(ctx, user, ctx.found, WENT, "logout", but=but)
+    return LoggedOut(gone.sessions, gone.trades, gone.play_sessions)

@@ -12,7 +12,22 @@ from starlette.responses import Response
 
 from gamekeeper.kernel.queries import Loaded, Reader
 from gamekeeper.kernel.records import Record
-from gamekeeper.modules import banks, characters, combat, content, essences, items, npcs, prayer, quests, skills, titles, xp
+from gamekeeper.modules import (
+    banks,
+    characters,
+    combat,
+    content,
+    essences,
+    items,
+    npcs,
+    plays,
+    prayer,
+    presence,
+    quests,
+    skills,
+    titles,
+    xp,
+)
 from gamekeeper.studio import queries
 from gamekeeper.studio.asking import id_of, is_id, keep_of, word
 from gamekeeper.studio.bag import WORN, Definitions, Piece, Place, bags_of, piece_of
@@ -22,6 +37,7 @@ from .edits import Draft
 from .progress_tabs import pages_of_days, pages_of_progress
 
 DEATHS: Final = 25
+PLAY_SESSIONS: Final = 25
 HEAD: Final = (characters.Character, characters.CharacterLocation, characters.CharacterVital)
 """What stands above every tab."""
 Shown = dict[str, Any]
@@ -107,6 +123,20 @@ def _deaths(_read: Reader, loaded: Loaded) -> Shown:
     return {"kills": sorted(loaded.rows(combat.NpcKill), key=lambda one: -one.kill_count)}
 
 
+def _play(read: Reader, loaded: Loaded) -> Shown:
+    return {"playing": presence.playing_of(read, loaded.root.id, loaded.one(plays.Presence), loaded.one(plays.Activity))}
+
+
+async def _pages_of_play(request: Request, loaded: Loaded) -> Shown:
+    """Play sessions grow with time, so they are a list with pages; worlds have their names."""
+    keep, cursor = keep_of(request), word(request, "cursor") or None
+    past = await keep.ask(presence.history(character=loaded.root.id, limit=PLAY_SESSIONS, cursor=cursor))
+    rows = [row for row in (loaded.one(characters.Character), loaded.one(plays.Presence), *past.items) if row is not None]
+    user = {row.user_id for row in loaded.rows(characters.Character) if row.user_id is not None}
+    labels = await queries.labels(keep, user | {row.world_id for row in rows if row.world_id is not None})
+    return {"past": past, "cursor": cursor, "labels": labels}
+
+
 def _nothing(_read: Reader, _loaded: Loaded) -> Shown:
     return {}
 
@@ -131,6 +161,7 @@ TABS: Final[Mapping[str, Tab]] = {
     "essences": Tab("Essences", (essences.CharacterEssence, essences.CharacterAbility, characters.CharacterAttribute), _essences),
     "prayers": Tab("Prayers", (prayer.ActivePrayer, skills.CharacterSkill, items.Holding), _prayers),
     "deaths": Tab("Deaths", (combat.NpcKill,), _deaths, _pages_of_deaths),
+    "play": Tab("Play", (plays.Presence, plays.Activity), _play, _pages_of_play),
 }
 TITLES: Final = [("", "Overview"), *((name, tab.title) for name, tab in TABS.items())]
 
