@@ -132,7 +132,14 @@ class StoreReader:
         """The rows with these whole keys, as far as they are there, in one round trip; of a type that is read by key."""
         if SPECS[record].loads != "key":
             raise TypeError(f"{record.__qualname__} is read by owner")
-        return (await self._load(LoadRequest(keyed={record: list(dict.fromkeys(keys))}))).keyed[record] if keys else []
+        wanted = dict.fromkeys(keys)
+        if not wanted:
+            return []
+        tables: dict[type[Record], list[Any]] = {record: (await self._load(LoadRequest(keyed={record: list(wanted)}))).keyed[record]}
+        for owner in dict.fromkeys(key[0] for key in wanted):
+            self._lay_dirty(owner, tables)
+        key_of = shape(record).key_of
+        return [row for row in tables[record] if key_of(row) in wanted]
 
     async def load(self, owner: str, *records: type[Record]) -> Loaded | None:
         """A whole owner in one round trip; from memory when it is leased here. What memory or Redis still holds is not read again."""
