@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -41,7 +41,9 @@ class StoreReader:
         patient: bool = False,
         actor: str = "embedded",
         again: bool = False,
+        save: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
+        self._save = save
         self._recall = recall or Recall(runner, None)
         self._gathering = gathering or Gathering(self._load)
         self._patient = patient
@@ -84,7 +86,9 @@ class StoreReader:
         return self._with(patient=self._patient, actor=actor, again=again)
 
     def _with(self, **words: Any) -> StoreReader:
-        return StoreReader(self._store, self._runner, self._clock, self.settings, recall=self._recall, gathering=self._gathering, **words)
+        return StoreReader(
+            self._store, self._runner, self._clock, self.settings, recall=self._recall, gathering=self._gathering, save=self._save, **words
+        )
 
     @property
     def keys(self) -> KeyRing:
@@ -163,6 +167,14 @@ class StoreReader:
             by_key = {key_of(row): row for row in rows}
             by_key.update({key: row for (kind, key), row in state.dirty.items() if kind is record})
             tables[record] = [by_key[key] for key in sorted(by_key) if by_key[key] is not None]
+
+    async def saved(self, owner: str) -> None:
+        """Write what only memory holds of an owner that is leased here, so that a statement finds it.
+
+        Raises: STORE_UNAVAILABLE.
+        """
+        if self._save is not None:
+            await self._save([owner])
 
     async def rows(self, kind: type[S], statement: Any, **parameters: Any) -> list[S]:
         """The rows of a statement, each as `kind`, by position."""
