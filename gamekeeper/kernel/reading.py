@@ -16,7 +16,7 @@ from gamekeeper.kernel.clock import Clock
 from gamekeeper.kernel.gathering import Gathering
 from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.queries import Loaded, Root
-from gamekeeper.kernel.recall import Recall
+from gamekeeper.kernel.recall import Recall, own
 from gamekeeper.kernel.records import SPECS, Record, shape
 from gamekeeper.kernel.store.base import LoadRequest, LoadResult, RootRow, Store, TryAgain, Unreachable
 from gamekeeper.kernel.workingset import OwnerState
@@ -67,7 +67,7 @@ class StoreReader:
         state = self._live(owner)
         if state is None or any(record not in state.tables for record in records):
             return None
-        return {record: shape(record).in_order(state.tables[record].values()) for record in records}
+        return {record: own(record, shape(record).in_order(state.tables[record].values())) for record in records}
 
     def _live(self, owner: str) -> OwnerState | None:
         """The owner in memory, while its lease is held here and not over by this process's own clock."""
@@ -106,7 +106,8 @@ class StoreReader:
         memory = self._leased(key[0], record) if SPECS[record].loads == "owner" else None
         if memory is not None:
             state = self._runner.cache.peek(key[0])
-            return cast("Row | None", state.tables[record].get(key)) if state is not None else None
+            row = state.tables[record].get(key) if state is not None else None
+            return None if row is None else cast("Row", own(record, [row])[0])
         rows = (await self._load(LoadRequest(keyed={record: [key]}))).keyed[record]
         tables: dict[type[Record], list[Any]] = {record: rows}
         self._lay_dirty(key[0], tables)
@@ -166,7 +167,7 @@ class StoreReader:
             key_of = shape(record).key_of
             by_key = {key_of(row): row for row in rows}
             by_key.update({key: row for (kind, key), row in state.dirty.items() if kind is record})
-            tables[record] = [by_key[key] for key in sorted(by_key) if by_key[key] is not None]
+            tables[record] = own(record, [by_key[key] for key in sorted(by_key) if by_key[key] is not None])
 
     async def saved(self, owner: str) -> None:
         """Write what only memory holds of an owner that is leased here, so that a statement finds it.

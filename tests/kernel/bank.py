@@ -429,6 +429,20 @@ def add_purse(ctx: Context, *, account: AccountId, coin: str) -> None:
     ctx.add(Purse(account, coin, 1))
 
 
+class Shown(Struct, frozen=True):
+    """A profile and what else was asked for."""
+
+    profiles: list[Profile]
+
+
+@command(touches=[Profile])
+def show_off(ctx: Context, *, account: AccountId, meta: JsonObject) -> Shown:
+    """Set what is in a profile's `meta`, and give the profile."""
+    profile = ctx.get(Profile, account)
+    assert profile is not None
+    return Shown([ctx.change(profile, meta=meta)])
+
+
 @command(touches=[Purse])
 def overwrite(ctx: Context, *, account: AccountId, quantity: Quantity) -> Purse | None:
     """Write a purse before anything else is looked at, and read it."""

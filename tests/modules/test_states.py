@@ -146,7 +146,7 @@ async def test_abuse_62_of_two_servers_that_load_change_and_save_one_is_told_the
     assert await keep.ask(states.load_entity(world=world, entity="new")) is None, "all entities of a call or none"
     assert await keep.do(states.delete_player(world=world, player="p", expect=2))
     assert not await keep.do(states.delete_player(world=world, player="p"))
-    assert await keep.do(states.save_app(world=world, app="a", key="k", value=[1, "two", None]))
+    assert (await keep.do(states.save_app(world=world, app="a", key="k", value=[1, "two", None]))).version == 1
     assert await keep.do(states.delete_app(world=world, app="a", key="k"))
 
 
