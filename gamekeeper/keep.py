@@ -45,6 +45,7 @@ BUILT_IN = (
     "accounts",
     "worlds",
     "plays",
+    "states",
     "characters",
     "presence",
     "chat",
@@ -114,7 +115,7 @@ class Keep:
         self.leasing = Leasing(self.engine, lease_seconds=settings.lease_seconds, checkpoint_seconds=settings.checkpoint_seconds)
         self._shared = _shared_rows(settings, clock)
         self.recall = Recall(runner, self._shared)
-        self.reader = StoreReader(store, runner, clock, shown, recall=self.recall)
+        self.reader = StoreReader(store, runner, clock, shown, recall=self.recall, save=self.leasing.flush)
         self._shelf: Any = None
         self._careful: dict[str, float] = {}
         """until when the steps of commands are told that one of them had to be prepared again"""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import gamekeeper
 from gamekeeper.keep import Keep
@@ -15,6 +16,10 @@ from gamekeeper.kernel.clock import ManualClock
 from tests.secrecy import Secrecy
 from tests.servers import TemporaryPostgres, TemporaryRedis, find_redis
 from tests.worlds import SharedDatabase, make_tables
+
+# How long an example takes says nothing but how busy the machine is.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 IN_CI = os.environ.get("CI", "").lower() in {"true", "1"}
 

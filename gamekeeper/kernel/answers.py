@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gamekeeper.errors import AlreadyExists, ConstraintViolated, GameError, KeyReused, NameTaken, StoreUnavailable
 from gamekeeper.kernel.journal import Sealer
+from gamekeeper.kernel.recall import alone
 from gamekeeper.kernel.records import shape
 from gamekeeper.kernel.store.base import ConstraintBroken, OutcomeUnknown, TryAgain, Unreachable, WriteSet
 from gamekeeper.kernel.submissions import Outcome, Submission, decode_answer
@@ -39,7 +40,11 @@ class Answers:
 
     def tell(self, outcome: Outcome) -> None:
         """Give the answer that running a submission came to."""
-        self.give(outcome.submission, outcome.error, outcome.results[outcome.submission.untold :])
+        submission = outcome.submission
+        calls, results = submission.calls[submission.untold :], outcome.results[submission.untold :]
+        if outcome.error is None and any(call.command.answers_rows for call in calls):
+            results = [alone(result) for result in results]
+        self.give(submission, outcome.error, results)
 
     def give(self, submission: Submission, error: BaseException | None, results: list[Any]) -> None:
         """Give the one answer; a caller that has given up is not waited for."""

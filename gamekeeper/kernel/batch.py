@@ -5,7 +5,7 @@ This file is the middle of the engine, between loading.py and writing.py. It awa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from gamekeeper.kernel.journal import Sealer
 from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.leases import LeaseTable
 from gamekeeper.kernel.loading import Seen, Wants, fits
-from gamekeeper.kernel.records import shape
+from gamekeeper.kernel.records import KEYED, Record, shape
 from gamekeeper.kernel.store.base import LoadRequest, LoadResult, RootRow
 from gamekeeper.kernel.submissions import Outcome, Plan, Submission, keys_of
 from gamekeeper.kernel.workingset import Context, Draft, OwnerState
@@ -27,6 +27,10 @@ from gamekeeper.kernel.writing import Writer
 
 MOST_KEYED = 256
 """Rows of one type read by key that an owner keeps in memory after a batch: there may be millions, and few are wanted twice."""
+MOST_LEASED = 16_384
+"""The same for an owner that is leased here: what moves in its world is wanted again and again."""
+IMAGE = "leases.image"
+"""The command that journals what the checkpoints of a lease came to."""
 
 
 class Runner:
@@ -217,14 +221,28 @@ class Runner:
                 state.head = draft.head
             state.tables.update(draft.tables)
             state.keyed.update(draft.keyed)
-            for record, rows in state.keyed.items():
-                if len(rows) > MOST_KEYED:
-                    state.keyed[record] = {}
             self._settle_dirty(state, draft)
+            self._forget_keyed(state)
             if self.outlived(state):
                 self.cache.drop(state.id)
             else:
                 self.cache.put(state, self.leases.held.keys())
+        if any(draft.state.images for draft in plan.drafts.values()):
+            self._forget_images(plan)
+
+    def _forget_images(self, plan: Plan) -> None:
+        """Forget what rows were before a lease once the journal has it; what changes from here on begins anew."""
+        for outcome in plan.outcomes:
+            for call, context in zip(outcome.submission.calls, outcome.contexts, strict=False):
+                if outcome.error is None and call.command.name == IMAGE:
+                    for where in context.found:
+                        plan.drafts[where[1][0]].state.images.pop(where, None)
+
+    def _forget_keyed(self, state: OwnerState) -> None:
+        most = MOST_LEASED if state.id in self.leases.held else MOST_KEYED
+        for record, rows in state.keyed.items():
+            if len(rows) > most:
+                state.keyed[record] = {}
 
     def outlived(self, state: OwnerState) -> bool:
         """Whether rows of it are what memory alone held, under a lease that is over: nobody may act on them any more."""
@@ -233,7 +251,7 @@ class Runner:
     def _settle_dirty(self, state: OwnerState, draft: Draft) -> None:
         # A committed command may have written a row that memory alone held: it is saved now.
         for record, key in list(state.dirty):
-            mine = draft.tables.get(record)
+            mine = (draft.keyed if record in KEYED else draft.tables).get(record)
             if mine is not None:
                 saved = mine.get(key)
                 if saved is not state.dirty[record, key]:
@@ -247,8 +265,8 @@ class Runner:
         """Whether it can be acknowledged from memory: of that class, leased here, and with its rows loaded."""
         if submission.key is not None:
             return False
-        for call in submission.calls:
-            if call.command.durability != "checkpoint" or call.command.keys is not None:
+        for call, prepared in zip(submission.calls, submission.prepared, strict=True):
+            if call.command.durability != "checkpoint" or not self._in_memory(submission, keys_of(call, prepared)):
                 return False
             for owner in call.owners:
                 state = self.cache.peek(owner)
@@ -260,6 +278,14 @@ class Runner:
                 if any(record not in state.tables for record in call.command.loads if fits(record, state.kind)):
                     return False
         return bool(submission.owners)
+
+    def _in_memory(self, submission: Submission, wanted: Iterable[tuple[type[Record], tuple[Any, ...]]]) -> bool:
+        """Whether it is known of rows that are read by key how they are, or that they are not there."""
+        for record, key in wanted:
+            state = self.cache.peek(key[0]) if key[0] in submission.owners else None
+            if state is None or key not in state.keyed.get(record, ()):
+                return False
+        return True
 
     def run_checkpoint(self, submission: Submission, now: int, monotonic: float) -> Outcome:
         """Run it in memory and remember what the database does not know yet."""
@@ -277,12 +303,16 @@ class Runner:
                 state.dirty[record, key] = after
         for draft in drafts.values():
             draft.state.tables.update(draft.tables)
+            draft.state.keyed.update(draft.keyed)
         return outcome
 
 
 def overlay_dirty(state: OwnerState) -> None:
     """Lay what memory alone holds over rows that were loaded again."""
     for (record, key), row in state.dirty.items():
+        if record in KEYED:
+            state.keyed.setdefault(record, {})[key] = row
+            continue
         rows = state.tables.get(record)
         if rows is None:
             continue

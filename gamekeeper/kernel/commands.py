@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect as python_inspect
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, Literal, ParamSpec, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Struct
 
 from gamekeeper.errors import GameError, InvalidArgument, invalid_argument
 from gamekeeper.kernel import gate
-from gamekeeper.kernel.records import SPECS, Durability, OwnedBy, Record, markers, owned_by, with_companions
+from gamekeeper.kernel.records import SPECS, Durability, OwnedBy, Record, markers, owned_by, shape, with_companions
 
 if TYPE_CHECKING:
     from gamekeeper.kernel.queries import Reader
@@ -106,6 +106,11 @@ class Operation(Generic[P, R]):
         """Arguments that are free JSON, which the gate checks."""
         return tuple(parameter.name for parameter in self.parameters if parameter.json)
 
+    @cached_property
+    def nested_names(self) -> tuple[str, ...]:
+        """Arguments that hold structs with free JSON in them."""
+        return tuple(one.name for one in self.parameters if not one.json and _holds_json(self._hints[one.name], set()))
+
     def check(self, values: dict[str, Any], *, strict: bool = True) -> Struct:
         """The arguments, converted and within their bounds.
 
@@ -118,6 +123,9 @@ class Operation(Generic[P, R]):
         for name in self.json_names:
             if values.get(name) is not None:
                 values = {**values, name: gate.check(values[name])}
+        for name in self.nested_names:
+            if values.get(name) is not None:
+                values = {**values, name: _gated(values[name], f"/{name}")}
         try:
             arguments: Struct = msgspec.convert(values, self.arguments, strict=strict)
             encoded = ENCODE(arguments)
@@ -128,6 +136,50 @@ class Operation(Generic[P, R]):
         except UnicodeEncodeError:
             raise InvalidArgument(path=_surrogate_path(values), problem="text holds a lone surrogate") from None
         return arguments, encoded
+
+
+WHOLE: Final = gate.Limits(max_bytes=64 * 1024 * 1024, max_nodes=2_000_000)
+"""How large a struct with free JSON in it may be; the elements of a list are held to what any document is."""
+
+
+def _holds_json(hint: Any, seen: set[Any]) -> bool:
+    """Whether structs that stand in a type, however deeply, have fields of free JSON."""
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        if hint in seen:
+            return False
+        seen.add(hint)
+        fields = get_type_hints(hint, include_extras=True).values()
+        return any("json" in markers(field) or _holds_json(field, seen) for field in fields)
+    return any(_holds_json(one, seen) for one in get_args(hint))
+
+
+def _holds_rows(hint: Any, seen: set[Any]) -> bool:
+    """Whether rows with free JSON stand in a type."""
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        if hint in seen:
+            return False
+        seen.add(hint)
+        if hint in SPECS and any(field.kind == "json" for field in shape(hint).fields):
+            return True
+        return any(_holds_rows(field, seen) for field in get_type_hints(hint).values())
+    return any(_holds_rows(one, seen) for one in get_args(hint))
+
+
+def _gated(value: Any, path: str) -> Any:
+    """Let what is in structs through the gate as well; what comes out is nobody else's.
+
+    Raises: INVALID_JSON.
+    """
+    if isinstance(value, list | tuple):
+        return [_checked(one, f"{path}/{place}", gate.DEFAULT) for place, one in enumerate(value)]
+    return _checked(value, path, WHOLE)
+
+
+def _checked(value: Any, path: str, limits: gate.Limits) -> Any:
+    try:
+        return gate.check(msgspec.to_builtins(value), limits)
+    except gate.InvalidJson as error:
+        raise gate.InvalidJson(error.problem, path + error.path, error.detail) from None
 
 
 class Command(Operation[P, R]):
@@ -181,6 +233,11 @@ class Command(Operation[P, R]):
     def hidden(self) -> tuple[Parameter, ...]:
         """Secret and personal arguments."""
         return tuple(p for p in self.parameters if p.secret or p.personal)
+
+    @cached_property
+    def answers_rows(self) -> bool:
+        """Whether its answer holds rows with JSON in them, which are also what memory goes on with."""
+        return _holds_rows(self.result, set())
 
     @cached_property
     def secret_result(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from gamekeeper.errors import OwnerLeased, OwnerNotFound, StoreUnavailable
 from gamekeeper.kernel.commands import Command, Prepared
 from gamekeeper.kernel.engine import Engine
 from gamekeeper.kernel.leases import Lease
-from gamekeeper.kernel.records import AnyOwnerId, Record
+from gamekeeper.kernel.records import KEYED, AnyOwnerId, Record
 from gamekeeper.kernel.store.base import (
     ConstraintBroken,
     Guard,
@@ -25,7 +25,7 @@ from gamekeeper.kernel.store.base import (
     WriteSet,
 )
 from gamekeeper.kernel.submissions import Submission
-from gamekeeper.kernel.workingset import Context, OwnerState
+from gamekeeper.kernel.workingset import Context, OwnerState, Where
 
 LOG = logging.getLogger("gamekeeper.leasing")
 FLUSH_OWNERS = 1_000
@@ -34,11 +34,15 @@ MARGIN = 0.2
 """The part of a lease by which this process stops earlier than the database would: for pauses and slow clocks."""
 
 
+MOST_IMAGES = 1_000
+"""Rows of one entry of the journal, and so many of an owner's are remembered as they were before: then the journal gets them."""
+
+
 def image(ctx: Context, *, owner: AnyOwnerId) -> None:
     """Journal what the checkpoints of a lease changed in all, and save it."""
     state = ctx._drafts[owner].state
-    for (record, key), before in state.images.items():
-        after = ctx.get(record, *key)
+    for record, key in ctx.found:
+        before, after = state.images[record, key], ctx.get(record, *key)
         if before != after or (record, key) in state.dirty:
             ctx.log.changes[record, key] = [before, after]
 
@@ -205,13 +209,17 @@ class Leasing:
         if None in state.dirty.values():
             # A row that was made and removed under the lease is in no image, and yet a flush may have written it.
             await self.flush([owner])
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        call = _image_command(frozenset(record for record, _ in state.images)).call({"owner": owner})
-        submission = Submission(
-            [call], key=None, actor="gamekeeper", reason="lease released", expect={}, prepared=[Prepared()], future=future
-        )
-        self._engine.submit(submission, internal=True)
-        await future
+        await self._journal_some(state, list(state.images), "lease released")
+
+    async def _journal_some(self, state: OwnerState, images: Sequence[Where], reason: str) -> None:
+        for first in range(0, len(images), MOST_IMAGES):
+            some = tuple(images[first : first + MOST_IMAGES])
+            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            call = _image_command(frozenset(record for record, _ in some)).call({"owner": state.id})
+            prepared = Prepared(found=some, keys=tuple(where for where in some if where[0] in KEYED))
+            submission = Submission([call], key=None, actor="gamekeeper", reason=reason, expect={}, prepared=[prepared], future=future)
+            self._engine.submit(submission, internal=True)
+            await future
 
     async def flush(self, only: Sequence[str] | None = None) -> None:
         """Write everything that only memory holds, of all owners leased here or of some.
@@ -238,6 +246,14 @@ class Leasing:
             self._engine.let_go(owners)
         if failed:
             raise StoreUnavailable(problem=f"{len(failed)} owners could not be saved")
+        for owner in list(self._table.held):
+            await self._journal_oldest(owner)
+
+    async def _journal_oldest(self, owner: str) -> None:
+        """Journal some images of a lease that lasts: nobody remembers for ever how all rows of a world were before it."""
+        state = self._runner.cache.peek(owner)
+        if state is not None and len(state.images) > 2 * MOST_IMAGES:
+            await self._journal_some(state, list(state.images)[:MOST_IMAGES], "lease goes on")
 
     def _dirty(self, owner: str) -> OwnerState | None:
         state = self._runner.cache.peek(owner)

@@ -109,6 +109,10 @@ class Reader(Protocol):
         """A whole owner in one round trip; None when there is no such owner."""
         ...
 
+    async def saved(self, owner: str) -> None:
+        """Write what only memory holds of an owner that is leased here, so that a statement finds it."""
+        ...
+
     async def rows(self, kind: type[S], statement: Any, **parameters: Any) -> list[S]:
         """The rows of a statement, each as `kind` (a struct, a record, by position)."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -16,7 +16,7 @@ from gamekeeper.kernel.clock import Clock
 from gamekeeper.kernel.gathering import Gathering
 from gamekeeper.kernel.keyring import KeyRing
 from gamekeeper.kernel.queries import Loaded, Root
-from gamekeeper.kernel.recall import Recall
+from gamekeeper.kernel.recall import Recall, own
 from gamekeeper.kernel.records import SPECS, Record, shape
 from gamekeeper.kernel.store.base import LoadRequest, LoadResult, RootRow, Store, TryAgain, Unreachable
 from gamekeeper.kernel.workingset import OwnerState
@@ -41,7 +41,9 @@ class StoreReader:
         patient: bool = False,
         actor: str = "embedded",
         again: bool = False,
+        save: Callable[[Sequence[str]], Awaitable[None]] | None = None,
     ) -> None:
+        self._save = save
         self._recall = recall or Recall(runner, None)
         self._gathering = gathering or Gathering(self._load)
         self._patient = patient
@@ -65,7 +67,7 @@ class StoreReader:
         state = self._live(owner)
         if state is None or any(record not in state.tables for record in records):
             return None
-        return {record: shape(record).in_order(state.tables[record].values()) for record in records}
+        return {record: own(record, shape(record).in_order(state.tables[record].values())) for record in records}
 
     def _live(self, owner: str) -> OwnerState | None:
         """The owner in memory, while its lease is held here and not over by this process's own clock."""
@@ -84,7 +86,9 @@ class StoreReader:
         return self._with(patient=self._patient, actor=actor, again=again)
 
     def _with(self, **words: Any) -> StoreReader:
-        return StoreReader(self._store, self._runner, self._clock, self.settings, recall=self._recall, gathering=self._gathering, **words)
+        return StoreReader(
+            self._store, self._runner, self._clock, self.settings, recall=self._recall, gathering=self._gathering, save=self._save, **words
+        )
 
     @property
     def keys(self) -> KeyRing:
@@ -102,7 +106,8 @@ class StoreReader:
         memory = self._leased(key[0], record) if SPECS[record].loads == "owner" else None
         if memory is not None:
             state = self._runner.cache.peek(key[0])
-            return cast("Row | None", state.tables[record].get(key)) if state is not None else None
+            row = state.tables[record].get(key) if state is not None else None
+            return None if row is None else cast("Row", own(record, [row])[0])
         rows = (await self._load(LoadRequest(keyed={record: [key]}))).keyed[record]
         tables: dict[type[Record], list[Any]] = {record: rows}
         self._lay_dirty(key[0], tables)
@@ -132,7 +137,14 @@ class StoreReader:
         """The rows with these whole keys, as far as they are there, in one round trip; of a type that is read by key."""
         if SPECS[record].loads != "key":
             raise TypeError(f"{record.__qualname__} is read by owner")
-        return (await self._load(LoadRequest(keyed={record: list(dict.fromkeys(keys))}))).keyed[record] if keys else []
+        wanted = dict.fromkeys(keys)
+        if not wanted:
+            return []
+        tables: dict[type[Record], list[Any]] = {record: (await self._load(LoadRequest(keyed={record: list(wanted)}))).keyed[record]}
+        for owner in dict.fromkeys(key[0] for key in wanted):
+            self._lay_dirty(owner, tables)
+        key_of = shape(record).key_of
+        return [row for row in tables[record] if key_of(row) in wanted]
 
     async def load(self, owner: str, *records: type[Record]) -> Loaded | None:
         """A whole owner in one round trip; from memory when it is leased here. What memory or Redis still holds is not read again."""
@@ -155,7 +167,15 @@ class StoreReader:
             key_of = shape(record).key_of
             by_key = {key_of(row): row for row in rows}
             by_key.update({key: row for (kind, key), row in state.dirty.items() if kind is record})
-            tables[record] = [by_key[key] for key in sorted(by_key) if by_key[key] is not None]
+            tables[record] = own(record, [by_key[key] for key in sorted(by_key) if by_key[key] is not None])
+
+    async def saved(self, owner: str) -> None:
+        """Write what only memory holds of an owner that is leased here, so that a statement finds it.
+
+        Raises: STORE_UNAVAILABLE.
+        """
+        if self._save is not None:
+            await self._save([owner])
 
     async def rows(self, kind: type[S], statement: Any, **parameters: Any) -> list[S]:
         """The rows of a statement, each as `kind`, by position."""

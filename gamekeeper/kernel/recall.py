@@ -88,6 +88,15 @@ def own(record: type[Record], rows: Sequence[Any]) -> list[Any]:
     return [structs.replace(row, **{name: _copied(getattr(row, name)) for name in names}) for row in rows]
 
 
+def alone(value: Any) -> Any:
+    """Give an answer in which no row holds a value that memory goes on with."""
+    if isinstance(value, Record):
+        return own(type(value), [value])[0]
+    if isinstance(value, Struct):
+        return structs.replace(value, **{name: alone(getattr(value, name)) for name in value.__struct_fields__})
+    return [alone(one) for one in value] if isinstance(value, list) else value
+
+
 def _copied(value: Any) -> Any:
     # JSON has no other containers, and copying only these is ten times as quick as `copy.deepcopy`.
     if isinstance(value, dict):

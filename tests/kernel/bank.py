@@ -68,6 +68,14 @@ class Place(Record, table="bank_places", durability="checkpoint"):
     x: Coordinate
 
 
+class Pin(Record, table="bank_pins", loads="key", durability="checkpoint"):
+    """A pin in the account's map, of which there may be very many."""
+
+    account_id: Key[AccountId]
+    name: Key[str]
+    x: Coordinate
+
+
 class Receipt(Record, table="bank_receipts", append_only=True):
     """What was paid in or out, for ever."""
 
@@ -421,6 +429,20 @@ def add_purse(ctx: Context, *, account: AccountId, coin: str) -> None:
     ctx.add(Purse(account, coin, 1))
 
 
+class Shown(Struct, frozen=True):
+    """A profile and what else was asked for."""
+
+    profiles: list[Profile]
+
+
+@command(touches=[Profile])
+def show_off(ctx: Context, *, account: AccountId, meta: JsonObject) -> Shown:
+    """Set what is in a profile's `meta`, and give the profile."""
+    profile = ctx.get(Profile, account)
+    assert profile is not None
+    return Shown([ctx.change(profile, meta=meta)])
+
+
 @command(touches=[Purse])
 def overwrite(ctx: Context, *, account: AccountId, quantity: Quantity) -> Purse | None:
     """Write a purse before anything else is looked at, and read it."""
@@ -540,6 +562,28 @@ def vanish(ctx: Context, *, account: AccountId) -> None:
 def stumble(ctx: Context, *, account: AccountId) -> None:
     """Compute a place that is no number: only the database notices."""
     ctx.put(Place(account, math.nan))
+
+
+def _pin_keys(arguments: Any) -> list[tuple[type[Record], tuple[str, str]]]:
+    return [(Pin, (arguments.account, name)) for name in arguments.names]
+
+
+@command(touches=[Pin], keys=_pin_keys, durability="checkpoint")
+def pin(ctx: Context, *, account: AccountId, names: list[str], x: Coordinate) -> list[float]:
+    """Put pins somewhere; gives where they were."""
+    before = [one.x for name in names if (one := ctx.get(Pin, account, name)) is not None]
+    for name in names:
+        ctx.put(Pin(account, name, x))
+    return before
+
+
+@command(touches=[Pin], keys=_pin_keys, durability="checkpoint")
+def unpin(ctx: Context, *, account: AccountId, names: list[str]) -> int:
+    """Take pins out; gives how many there were."""
+    found = [one for name in names if (one := ctx.get(Pin, account, name)) is not None]
+    for one in found:
+        ctx.delete(one)
+    return len(found)
 
 
 @command(touches=[Place])

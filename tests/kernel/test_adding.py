@@ -215,3 +215,22 @@ async def test_what_a_command_has_written_first_of_all_it_reads(keep: WatchedKee
     (ada,) = await accounts(keep, "ada")
 
     assert await keep.do(bank.overwrite(account=ada, quantity=7)) == bank.Purse(ada, bank.GOLD, 7)
+
+
+async def test_who_changes_an_answer_changes_nothing_that_memory_goes_on_with(keep: WatchedKeep) -> None:
+    (ada,) = await accounts(keep, "ada")
+    await keep.acquire(ada)
+
+    shown = await keep.do(bank.show_off(account=ada, meta={"bag": ["lamp"]}))
+    shown.profiles[0].meta["bag"].append("a stolen crown")
+    read = await keep.reader.get(bank.Profile, ada)
+    assert read is not None
+    read.meta["bag"].clear()
+    (row,) = await keep.reader.all(bank.Profile, ada)
+    row.meta.clear()
+
+    assert (await keep.do(bank.show_off(account=ada, meta={"bag": []}))).profiles[0].meta == {"bag": []}
+    entry = await one(keep, "SELECT changes FROM journal WHERE owner_id = ? ORDER BY seq DESC LIMIT 1", ada)
+    assert '"bag":["lamp"]' in entry, "what it was before is what was saved"
+    await keep.release(ada)
+    await verified(keep)

@@ -1,0 +1,60 @@
+"""States: documents of free JSON that a game keeps of players, entities, a world and the apps in it."""
+
+from .commands import (
+    MOST_ENTITIES,
+    Entity,
+    Position,
+    Saved,
+    delete_app,
+    delete_entities,
+    delete_player,
+    patch_entity,
+    patch_player,
+    patch_world,
+    save_app,
+    save_entities,
+    save_player,
+    save_world,
+)
+from .errors import StateChanged, StateNotFound, StateNotUpgraded, StateTooNew
+from .queries import Area, KeyOfApp, list_app_keys, list_players, load_app, load_entities, load_entity, load_player, load_world
+from .records import OF_THE_WORLD, AppDocument, EntityState, PlayerState, WorldState
+from .rules import latest, merged, upgrades
+
+__all__ = [
+    "MOST_ENTITIES",
+    "OF_THE_WORLD",
+    "AppDocument",
+    "Area",
+    "Entity",
+    "EntityState",
+    "KeyOfApp",
+    "PlayerState",
+    "Position",
+    "Saved",
+    "StateChanged",
+    "StateNotFound",
+    "StateNotUpgraded",
+    "StateTooNew",
+    "WorldState",
+    "delete_app",
+    "delete_entities",
+    "delete_player",
+    "latest",
+    "list_app_keys",
+    "list_players",
+    "load_app",
+    "load_entities",
+    "load_entity",
+    "load_player",
+    "load_world",
+    "merged",
+    "patch_entity",
+    "patch_player",
+    "patch_world",
+    "save_app",
+    "save_entities",
+    "save_player",
+    "save_world",
+    "upgrades",
+]
