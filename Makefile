@@ -10,6 +10,8 @@ CODE = $(wildcard gamekeeper tests benchmarks examples scripts)
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := .venv
+# Images of containers often set it. The tests start a hundred Pythons, and each would compile a thousand files anew.
+unexport PYTHONDONTWRITEBYTECODE
 # --inexact: the targets share one environment, and none removes what another one installed.
 SYNC = $(BIN)/uv sync --frozen --inexact --no-default-groups --quiet
 
