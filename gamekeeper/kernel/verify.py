@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -297,12 +298,14 @@ class Verifier:
             self._progress(what, count)
 
 
+@cache
 def _rows_statement(record: type[Record]) -> Any:
     table, made = schema.table(record), shape(record)
     owner = table.c[made.owner_field]
     return select(*table.columns).where(owner >= bindparam("first", type_=Text), owner <= bindparam("last", type_=Text))
 
 
+@cache
 def _nobodys_rows_statement(record: type[Record]) -> Any:
     table, made = schema.table(record), shape(record)
     keys = [table.c[name] for name in made.key_names]

@@ -97,7 +97,6 @@ class PostgresStore:
         self.connections = Connections(
             url, pool_size, connect_seconds=statement_timeout_seconds, words=_words(statement_timeout_seconds, lock_timeout_seconds)
         )
-        self._compiled: dict[int, schema.Compiled] = {}
         self._texts: dict[Any, str] = {}
 
     async def open(self, *, create: bool) -> None:
@@ -204,9 +203,7 @@ class PostgresStore:
     async def _fetch(
         self, connection: Any, statement: Any, parameters: dict[str, Any], *, patient: bool = False, seconds: float | None = None
     ) -> Sequence[Sequence[Any]]:
-        known = self._compiled.get(id(statement))
-        if known is None:
-            known = self._compiled[id(statement)] = schema.compiled(statement, DIALECT)
+        known = schema.compiled(statement, DIALECT)
         values = {**known.values, **parameters} if known.values else parameters
         arguments = [values[name] for name in known.names]
         try:

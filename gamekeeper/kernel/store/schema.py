@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -275,21 +275,24 @@ def create_statements(dialect: Dialect, existing: set[str]) -> list[str]:
     return statements
 
 
+STATEMENTS_REMEMBERED = 4096
+"""Several times as many as are declared; of those that a game builds for each call, the oldest are forgotten."""
+
+
 class Compiled(Struct, frozen=True):
     """A statement's text for one driver, the order of its parameters, and the values that it carries itself."""
 
-    statement: Any
-    """kept, so that its id, under which the text is remembered, is not given to another"""
     text: str
     names: tuple[str, ...]
     values: dict[str, Any]
 
 
+@lru_cache(maxsize=STATEMENTS_REMEMBERED)
 def compiled(statement: Any, dialect: Dialect) -> Compiled:
-    """Compile a SQLAlchemy Core statement."""
+    """Compile a SQLAlchemy Core statement, once in a process however many stores run it."""
     made = statement.compile(dialect=dialect)
     values = {name: bind.value for name, bind in made.binds.items() if not bind.required}
-    return Compiled(statement, str(made), tuple(made.positiontup or ()), values)
+    return Compiled(str(made), tuple(made.positiontup or ()), values)
 
 
 def is_append_only(name: str) -> bool:

@@ -76,7 +76,6 @@ class SqliteStore:
         self._local = threading.local()
         self._opened: list[apsw.Connection] = []
         self._closed = False
-        self._compiled: dict[int, schema.Compiled] = {}
         self._turn = asyncio.Lock()
 
     async def open(self, *, create: bool) -> None:
@@ -231,14 +230,8 @@ class SqliteStore:
 
     async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:  # noqa: ARG002 - SQLite ends no statement
         """Run a SQLAlchemy Core statement on a reader."""
-        known = self._known(statement)
+        known = schema.compiled(statement, DIALECT)
         return await self._read(self._fetch, known.text, {**known.values, **parameters} if known.values else parameters)
-
-    def _known(self, statement: Any) -> schema.Compiled:
-        known = self._compiled.get(id(statement))
-        if known is None:
-            known = self._compiled[id(statement)] = schema.compiled(statement, DIALECT)
-        return known
 
     def _fetch(self, text: str, parameters: dict[str, Any]) -> Sequence[Sequence[Any]]:
         return self._reader().execute(text, parameters).fetchall()
@@ -328,7 +321,7 @@ class SqliteTransaction:
 
     async def fetch(self, statement: Any, parameters: dict[str, Any], *, patient: bool = False) -> Sequence[Sequence[Any]]:  # noqa: ARG002 - SQLite ends no statement
         """Run a statement within the transaction."""
-        known = self._store._known(statement)
+        known = schema.compiled(statement, DIALECT)
         return await self._store._write(lambda: self._connection.execute(known.text, {**known.values, **parameters}).fetchall())
 
 
