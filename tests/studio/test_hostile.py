@@ -12,6 +12,27 @@ from tests.studio.world import PAYLOADS
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
+# In the page at once: to ask for each fold and each click from here takes longer than everything else.
+UNFOLD = """
+async () => {
+  for (const folded of document.querySelectorAll("details:not([open]) > summary")) {
+    if (folded.checkVisibility({ visibilityProperty: true })) folded.click();
+  }
+  await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+}
+"""
+FOUND = """
+() => {
+  const html = (selector) => [...document.querySelectorAll(selector)].map((node) => node.outerHTML);
+  return {
+    owned: window.owned ?? null,
+    violations: window.violations,
+    strangers: html("main :is(script, iframe, style, base, meta, math, [onload], [onerror], [onfocus], [ontoggle])"),
+    links: html("a[href^='javascript:']"),
+  };
+}
+"""
+
 
 async def test_no_text_of_a_player_runs_anywhere(studio: Open, browser: Browser) -> None:
     world = studio.world
@@ -24,14 +45,8 @@ async def test_no_text_of_a_player_runs_anywhere(studio: Open, browser: Browser)
     async with at_work(studio, browser) as operator:
         for path in paths:
             assert await operator.visit(path) == 200
-            for folded in await operator.page.locator("details:not([open]) > summary").all():
-                if await folded.is_visible():
-                    await folded.click()
-            assert await operator.page.evaluate("window.owned") is None, path
-            assert await operator.page.evaluate("window.violations") == [], path
-            strangers = "main :is(script, iframe, style, base, meta, math, [onload], [onerror], [onfocus], [ontoggle])"
-            assert await operator.page.locator(strangers).count() == 0, path
-            assert await operator.page.locator("a[href^='javascript:']").count() == 0, path
+            await operator.page.evaluate(UNFOLD)
+            assert await operator.page.evaluate(FOUND) == {"owned": None, "violations": [], "strangers": [], "links": []}, path
         operator.check()
 
 

@@ -54,17 +54,21 @@ ROOMS = {
 CONTRASTS = """
 () => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const known = new Map();
   const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
+    if (!known.has(colour)) {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      known.set(colour, [...canvas.getImageData(0, 0, 1, 1).data]);
+    }
+    return known.get(colour);
   };
   const over = (top, below) => top.slice(0, 3).map((one, i) => (one * top[3] + below[i] * (255 - top[3])) / 255);
+  const grounds = new Map([[null, [255, 255, 255]]]);
   const ground = (node) => {
-    const layers = [];
-    for (let at = node; at; at = at.parentElement) layers.unshift(rgba(getComputedStyle(at).backgroundColor));
-    return layers.reduce((below, layer) => over(layer, below), [255, 255, 255]);
+    if (!grounds.has(node)) grounds.set(node, over(rgba(getComputedStyle(node).backgroundColor), ground(node.parentElement)));
+    return grounds.get(node);
   };
   const light = (colour) => {
     const [r, g, b] = colour.map((one) => (one /= 255) <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
