@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -105,6 +106,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
 
 
 World = tuple[Path, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def world_that_ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which `gamekeeper dev` has made a world and ended; tests take copies of it."""
+    folder = tmp_path_factory.mktemp("ended")
+    with running(folder, "dev", "--port", "0"):
+        pass
+    return folder
+
+
+@pytest.fixture
+def founded(world_that_ended: Path, tmp_path: Path) -> Path:
+    """A folder of the test's own, with a world that no process has open."""
+    shutil.copytree(world_that_ended, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def test_dev_makes_a_world_that_is_ready(world: World) -> None:
@@ -310,63 +327,55 @@ def test_an_empty_world_can_be_filled_by_hand(tmp_path: Path) -> None:
         assert facts(cli(tmp_path, "demo", "--for", "1s", "--bots", "2", "--items", "items.json", "--json"))["conserved"]
 
 
-def test_what_a_thief_writes_into_the_file_is_found(tmp_path: Path) -> None:
-    with running(tmp_path, "dev", "--port", "0"):
-        pass
-    with apsw.Connection(str(tmp_path / "world.db")) as thief:
+def test_what_a_thief_writes_into_the_file_is_found(founded: Path) -> None:
+    with apsw.Connection(str(founded / "world.db")) as thief:
         thief.execute("UPDATE holdings SET quantity = quantity + 1000 WHERE holder_id = 'wren-tallow' AND item_id = 'coins'")
     thief.close()
 
-    found = cli(tmp_path, "verify", "--json")
-    told = cli(tmp_path, "verify")
+    found = cli(founded, "verify", "--json")
+    told = cli(founded, "verify")
 
     assert (found.returncode, told.returncode) == (Exit.INTEGRITY, Exit.INTEGRITY)
     problems = json.loads(found.stdout)["problems"]
     assert ("rows", "wren-tallow", "holdings") in {(one["check"], one["owner"], one["table"]) for one in problems}
     assert "wren-tallow" in told.stdout
-    with running(tmp_path, "dev", "--port", "0"):
-        demo = cli(tmp_path, "demo", "--for", "1s", "--bots", "2")
+    with running(founded, "dev", "--port", "0"):
+        demo = cli(founded, "demo", "--for", "1s", "--bots", "2")
     assert demo.returncode == Exit.INTEGRITY
     assert re.search(r"coins .* WRONG by -1,000", demo.stdout)
 
 
-def test_another_secret_does_not_open_the_books(tmp_path: Path) -> None:
-    with running(tmp_path, "dev", "--port", "0"):
-        pass
-    assert cli(tmp_path, "verify", GAMEKEEPER_SECRET_KEY="x" * 32).returncode == Exit.INTEGRITY
-    (tmp_path / "gamekeeper.toml").unlink()
+def test_another_secret_does_not_open_the_books(founded: Path) -> None:
+    assert cli(founded, "verify", GAMEKEEPER_SECRET_KEY="x" * 32).returncode == Exit.INTEGRITY
+    (founded / "gamekeeper.toml").unlink()
 
     command = [sys.executable, "-m", "gamekeeper.cli", "dev", "--port", "0"]
-    lost = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=START_SECONDS, check=False)
+    lost = subprocess.run(command, cwd=founded, env=environment(), capture_output=True, text=True, timeout=START_SECONDS, check=False)
 
     assert (lost.returncode, lost.stderr.partition(":")[0]) == (Exit.REFUSED, "SECRET_MISSING")
-    assert not (tmp_path / "gamekeeper.toml").exists()
+    assert not (founded / "gamekeeper.toml").exists()
 
 
-def test_serve_takes_a_world_that_exists_and_makes_none(tmp_path: Path) -> None:
-    with running(tmp_path, "dev", "--empty", "--port", "0"):
-        pass
-    with running(tmp_path, "serve", "--port", "0") as told:
+def test_serve_takes_a_world_that_exists_and_makes_none(founded: Path) -> None:
+    with running(founded, "serve", "--port", "0") as told:
         assert get(told["api"] + "/readyz") == {"status": "ok"}
         assert told["studio"] is None
         with pytest.raises(urllib.request.HTTPError):
             get(told["api"] + "/studio/")
-    with running(tmp_path, "serve", "--port", "0", "--studio") as told:
+    with running(founded, "serve", "--port", "0", "--studio") as told:
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
         with browser.open(told["studio"], timeout=10) as page:
             assert page.status == 200
-    with running(tmp_path, "serve", "--host", ANYWHERE, "--behind-proxy", "--port", "0"):
+    with running(founded, "serve", "--host", ANYWHERE, "--behind-proxy", "--port", "0"):
         pass
 
 
-def test_a_world_that_another_process_writes_to_answers_6(tmp_path: Path) -> None:
-    with running(tmp_path, "dev", "--empty", "--port", "0"):
-        pass
-    writer = apsw.Connection(str(tmp_path / "world.db"))
+def test_a_world_that_another_process_writes_to_answers_6(founded: Path) -> None:
+    writer = apsw.Connection(str(founded / "world.db"))
     writer.execute("BEGIN IMMEDIATE")
 
     held = cli(
-        tmp_path, "key", "create", "late", "--scope", "server", GAMEKEEPER_BUSY_TIMEOUT_SECONDS="0.1", GAMEKEEPER_DEADLINE_SECONDS="0.5"
+        founded, "key", "create", "late", "--scope", "server", GAMEKEEPER_BUSY_TIMEOUT_SECONDS="0.1", GAMEKEEPER_DEADLINE_SECONDS="0.5"
     )
 
     writer.execute("ROLLBACK")
