@@ -201,7 +201,7 @@ class Context:
         return new_id()
 
     def definitions(self, kind: type[D]) -> Mapping[str, D]:
-        """The active content of one kind, by id."""
+        """The active content of one kind, by id and in the order of the ids."""
         return cast("Mapping[str, D]", self._definitions.get(kind, {}))
 
     def owner(self, id: str) -> OwnerView:
@@ -229,11 +229,18 @@ class Context:
 
     def find(self, record: type[R], *key: Any) -> R | None:
         """The row of a type that is read by key, or None; None too where the command has not declared that it reads it."""
-        if self._declared is None:
-            self._declared = frozenset(self._wanted())
-        # Most that is asked for was declared, and nobody has added rows of its owner blindly.
-        at_hand = (record, key) in self._declared and not self._draft(key[0]).added
-        return self.get(record, *key) if at_hand or self.can_read(record, *key) else None
+        declared = self._declared
+        if declared is None:
+            declared = self._declared = frozenset(self._wanted())
+        if (record, key) in declared:
+            # Most that is asked for was declared, and nobody has added rows of its owner blindly.
+            seen = self._seen.get(key[0])
+            rows = None if seen is None else seen.get(record)
+            if rows is not None and key in rows:
+                return cast("R | None", rows[key])
+            if not self._draft(key[0]).added:
+                return self.get(record, *key)
+        return self.get(record, *key) if self.can_read(record, *key) else None
 
     def rows(self, record: type[R], owner: str) -> Iterable[R]:
         """All rows of a type that an owner has, in no order that a rule may rely on."""
@@ -242,8 +249,8 @@ class Context:
 
     def put(self, row: Record) -> None:
         """Write a row, new or changed."""
-        made = shape(type(row))
-        self._write(type(row), made.key_of(row), row)
+        record = type(row)
+        self._write(record, shape(record).key_of(row), row)
 
     def add(self, row: Record) -> None:
         """Write a row that is not there yet, such as one under a new id; of a type that is read by key, nobody looks for it before.
@@ -265,7 +272,8 @@ class Context:
     def change(self, row: R, **fields: Any) -> R:
         """Write a row with some fields changed; gives the new row."""
         new = replace(row, **fields)
-        self.put(new)
+        record = type(new)
+        self._write(record, shape(record).key_of(new), new)
         return new
 
     def delete(self, row: Record) -> None:
@@ -344,13 +352,13 @@ class Context:
 
     def _at_hand(self, draft: Draft) -> dict[type[Record], Row]:
         """What may be read of an owner at once, as the batch has it by now."""
-        state, allowed = draft.state, self._allowed
-        found = {record: rows for record, rows in state.tables.items() if record in allowed}
-        found.update((record, rows) for record, rows in draft.tables.items() if record in allowed)
+        state = draft.state
+        found = {**state.tables, **draft.tables}
         if not draft.added:
-            found.update((record, rows) for record, rows in state.keyed.items() if record in allowed)
-            found.update((record, rows) for record, rows in draft.keyed.items() if record in allowed)
-        return found
+            found.update(state.keyed)
+            found.update(draft.keyed)
+        # What is loaded is mostly what this command has asked for.
+        return found if found.keys() <= self._allowed else {record: rows for record, rows in found.items() if record in self._allowed}
 
     def _unusual_rows(self, record: type[Record], draft: Draft, key: tuple[Any, ...] | None) -> Row:
         """Rows of a type that is read by key, or of an owner that the command has just made."""
@@ -391,15 +399,19 @@ class Context:
             raise TypeError(f"{record.__qualname__} is not of the checkpoint class")
         if before is None and after is None:
             return
-        mine = self._drafts[owner].writable(record)
+        draft = self._drafts[owner]
+        mine = (draft.keyed if record in KEYED else draft.tables).get(record)
+        if mine is None:
+            mine = draft.writable(record)
         if mine is not rows and seen is not None and record in seen:
             # From now on it is the batch's own copy that is read.
             seen[record] = mine
         where, changes = (record, key), self._log.changes
-        if where in changes:
-            changes[where][1] = after
-        else:
+        known = changes.get(where)
+        if known is None:
             changes[where] = [before, after]
+        else:
+            known[1] = after
         if after is not None:
             mine[key] = after
         else:

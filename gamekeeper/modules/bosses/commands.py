@@ -86,7 +86,10 @@ def abandon(ctx: Context, *, character: characters.CharacterId) -> BossAttempt:
 
 def fighting(ctx: Context, character: str) -> BossAttempt | None:
     """Give the fight that a character is in."""
-    return next((row for row in ctx.rows(BossAttempt, character) if row.status == "IN_PROGRESS"), None)
+    for row in ctx.rows(BossAttempt, character):
+        if row.status == "IN_PROGRESS":
+            return row
+    return None
 
 
 def judge_day(ctx: Context, day: dailies.ClosedDay) -> Judged | None:

@@ -288,7 +288,7 @@ class Shelf:
         self._told: set[str] = set()
 
     async def fill(self, read: Reader) -> Mapping[type, Mapping[str, Any]]:
-        """Read all definitions in force and what operators have set, by type and id: what `ctx.definitions` gives."""
+        """Read all definitions in force and what operators have set, by type and, in their order, by id: what `ctx.definitions` gives."""
         texts: dict[tuple[str, str], tuple[str, Defined | str]] = {}
         found: dict[type, dict[str, Defined]] = {one.type: {} for one in KINDS.values()}
         for row in await read.rows(StoredText, TEXTS, content=CONTENT_OWNER):
@@ -304,7 +304,8 @@ class Shelf:
         for of_kind in found.values():
             for one in [derived for known in of_kind.values() for derived in known.derived()]:
                 of_kind.setdefault(one.id, one)
-        return {**found, GameConfig: {row.key: row for row in await read.all(GameConfig, CONTENT_OWNER)}}
+        in_order = {kind: dict(sorted(of_kind.items())) for kind, of_kind in found.items()}
+        return {**in_order, GameConfig: {row.key: row for row in await read.all(GameConfig, CONTENT_OWNER)}}
 
     def _tell(self, row: StoredText, problem: str) -> None:
         """Log a definition that is left out: what players hold of it counts as unknown, and the game goes on."""

@@ -1,7 +1,7 @@
 """Dailies: quests of a day or a week, and what each local day of a character comes to: streaks, debuffs and grace."""
 
 from .calendars import Calendar, Calendars, day_now, find_days, find_due, today_of
-from .closing import TOUCHES, ClosedDay, QuestDone, close_day, due_days, judge_day, open_day, state_of
+from .closing import TOUCHES, ClosedDay, Closing, QuestDone, close_day, due_days, judge_day, open_day, state_of
 from .commands import Counted, Reported, assign, begin, count, enter, give_up, report, use_grace
 from .definitions import Category, PartialReward, QuestTemplate, QuestType, Stat
 from .errors import DayClosed, DayNotBegun, NoBrokenStreak, NoGraceTokens, QuestOver, QuestTemplateNotFound
@@ -15,6 +15,7 @@ __all__ = [
     "Calendars",
     "Category",
     "ClosedDay",
+    "Closing",
     "Counted",
     "DailyLog",
     "DayClosed",

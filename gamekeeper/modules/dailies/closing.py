@@ -1,6 +1,6 @@
 """Opening, judging and closing days, within the commands of this and other modules."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,6 +26,17 @@ TOUCHES: Final = (DayState, QuestLog, DailyLog, *metrics.TOUCHES, *progress.TOUC
 
 
 Quest = tuple[QuestLog, QuestTemplate]
+
+
+class Closing:
+    """What the close of every day asks for, found once for all that a command closes."""
+
+    def __init__(self, ctx: Context, found: Calendars) -> None:
+        self.calendars = found.of
+        self.grace = grace_ms(ctx.settings)
+        self.templates = defined(ctx, found)
+        self.core_total = sum(one.is_core for one in coming(ctx, found))
+        """how many core quests a day has that nobody has touched"""
 
 
 class QuestDone(Struct, frozen=True):
@@ -89,18 +100,23 @@ def new_log(character: str, day: str, template: QuestTemplate) -> QuestLog:
 
 def coming(ctx: Context, found: Calendars) -> Iterator[QuestTemplate]:
     """Give the quests that come by themselves now; one that was defined since the command was prepared comes with the next day."""
-    definitions, season = ctx.definitions(QuestTemplate), seasons.current(ctx)
-    some = (definitions.get(id) for id in found.templates)
-    return (one for one in some if one is not None and rules.comes(one, None if season is None else season.id))
+    season = seasons.current(ctx)
+    return (one for one in defined(ctx, found) if rules.comes(one, None if season is None else season.id))
+
+
+def defined(ctx: Context, found: Calendars) -> list[QuestTemplate]:
+    """Give the quests whose rows were looked up, as far as they are still defined."""
+    definitions = ctx.definitions(QuestTemplate)
+    return [definitions[id] for id in found.templates if id in definitions]
 
 
 def judge_day(ctx: Context, character: str, day: str, found: Calendars) -> list[QuestDone]:
     """Complete the quests of a day whose condition is met, and note how far the others are."""
     facts = metrics.Facts(ctx, character, day)
-    return _judge_daily(ctx, character, day, _quests(ctx, character, day, found), facts, final=False)
+    return _judge_daily(ctx, character, day, _quests(ctx, character, day, defined(ctx, found)), facts, final=False)
 
 
-def due_days(ctx: Context, character: str, found: Calendars) -> list[str]:
+def due_days(ctx: Context, character: str, closing: Closing) -> list[str]:
     """Give the days of a character that are over and not closed, as far as their rows were looked up; a deleted one has none."""
     row, state = ctx.get(characters.Character, character), ctx.get(DayState, character)
     if state is None or row is None:
@@ -108,9 +124,9 @@ def due_days(ctx: Context, character: str, found: Calendars) -> list[str]:
     if row.tombstoned_at is not None:
         ctx.change(state, next_close_at=PARKED)
         return []
-    calendar = found.of[character]
+    calendar = closing.calendars[character]
     state = state_of(ctx, character, calendar)
-    some = rules.due(state.last_closed, calendar.zone, ctx.now, grace_ms(ctx.settings))
+    some = rules.due(state.last_closed, calendar.zone, ctx.now, closing.grace)
     return list(takewhile(lambda day: _is_known(ctx, character, day, calendar), some))
 
 
@@ -119,16 +135,16 @@ def _is_known(ctx: Context, character: str, day: str, calendar: Calendar) -> boo
     return day in calendar.over and (day in calendar.looked_up or ctx.get(DailyLog, character, day) is None)
 
 
-def close_day(ctx: Context, character: str, day: str, found: Calendars, facts: metrics.KnownFacts) -> ClosedDay:
-    """Close a character's day, which must be the next after its last: judge its quests, and add it to streaks and tallies.
+def close_day(ctx: Context, character: str, day: str, closing: Closing, facts: metrics.KnownFacts) -> ClosedDay:
+    """Close a character's day, one of its `due_days` and the next after its last: judge its quests, and add it to streaks and tallies.
 
     `facts` are those of the day.
     """
-    calendar, quests = found.of[character], []
+    calendar, quests = closing.calendars[character], []
     if day in calendar.looked_up:
-        quests = _quests(ctx, character, day, found)
+        quests = _quests(ctx, character, day, closing.templates)
     done = _judge_daily(ctx, character, day, quests, facts, final=True)
-    log = ctx.get(DailyLog, character, day) or DailyLog(character, day, core_total=sum(one.is_core for one in coming(ctx, found)))
+    log = ctx.get(DailyLog, character, day) or DailyLog(character, day, core_total=closing.core_total)
     if calendar.strays:
         log = _without_strays(ctx, log, quests, calendar)
     perfect = 0 < log.core_total == log.core_completed
@@ -136,12 +152,10 @@ def close_day(ctx: Context, character: str, day: str, found: Calendars, facts: m
     after, debuff = _with_day(ctx, before, log)
     if after != before:
         ctx.put(after)
-    closes = rules.closes_at(day, calendar.zone, grace_ms(ctx.settings))
     state = state_of(ctx, character, calendar)
+    closes = rules.closes_at(day, calendar.zone, closing.grace)
     ctx.change(state, last_closed=day, next_close_at=closes, **_broken(ctx, state, before, after, log))
-    ctx.put(
-        replace(log, all_completed=perfect, debuff_triggered=debuff, evaluated=True, streak=after.current_streak),
-    )
+    ctx.change(log, all_completed=perfect, debuff_triggered=debuff, evaluated=True, streak=after.current_streak)
     if day in calendar.looked_up:
         given = rules.share(log.core_completed, log.core_total)
         metrics.close_day(ctx, character, day, {**_marks(quests, done), predicates.PERFECT_DAYS: perfect}, facts.given(given))
@@ -180,31 +194,27 @@ def _complete(ctx: Context, row: QuestLog, template: QuestTemplate, day: str, sh
     return QuestDone(template.id, row.day_date, share, award)
 
 
-def _quests(ctx: Context, character: str, day: str, found: Calendars) -> list[Quest]:
-    """Give the quests of a day and its week that are defined."""
-    definitions, quests = ctx.definitions(QuestTemplate), []
-    for id in found.templates:
-        template = definitions.get(id)
-        row = None if template is None else log_of(ctx, character, day, template)
-        if template is not None and row is not None:
-            quests.append((row, template))
-    return quests
+def _quests(ctx: Context, character: str, day: str, templates: Iterable[QuestTemplate]) -> list[Quest]:
+    """Give the quests of a day and its week."""
+    rows = ((log_of(ctx, character, day, template), template) for template in templates)
+    return [(row, template) for row, template in rows if row is not None]
 
 
 def _judge_daily(
     ctx: Context, character: str, day: str, quests: Iterable[Quest], facts: metrics.KnownFacts, *, final: bool
 ) -> list[QuestDone]:
     """Judge the quests that are not of the week: first the core ones, for the others may ask what share of these was done."""
-    daily = [one for one in quests if one[1].type != "WEEKLY"]
+    daily = [one for one in quests if one[1].type != "WEEKLY" and one[0].status == "ACTIVE"]
+    if not daily:
+        return []
     done = _judge_all(ctx, character, day, [one for one in daily if one[1].is_core], facts, final=final)
     return done + _judge_all(ctx, character, day, [one for one in daily if not one[1].is_core], facts, final=final)
 
 
 def _judge_all(
-    ctx: Context, character: str, day: str, quests: Iterable[Quest], known: metrics.KnownFacts, *, final: bool, of_week: bool = False
+    ctx: Context, character: str, day: str, active: Sequence[Quest], known: metrics.KnownFacts, *, final: bool, of_week: bool = False
 ) -> list[QuestDone]:
-    """Judge those quests that can still be done, those of a day or of its week."""
-    active = [one for one in quests if one[0].status == "ACTIVE"]
+    """Judge quests that can still be done, those of a day or of its week."""
     if not active:
         return []
     log = ctx.get(DailyLog, character, day)
@@ -280,5 +290,5 @@ def _now(ctx: Context, quests: Iterable[Quest]) -> Iterator[Quest]:
 
 def _judge_week(ctx: Context, character: str, day: str, quests: Iterable[Quest], facts: metrics.KnownFacts) -> list[QuestDone]:
     """Judge the quests of the week with the day that was closed."""
-    weekly = [one for one in quests if one[1].type == "WEEKLY"]
+    weekly = [one for one in quests if one[1].type == "WEEKLY" and one[0].status == "ACTIVE"]
     return _judge_all(ctx, character, day, weekly, facts, final=days.weekday(day) == SUNDAY, of_week=True)

@@ -27,27 +27,30 @@ class DaysClosed(Struct, frozen=True):
     titles_revoked: int
 
 
-class _Day(Struct, frozen=True):
-    """What the close of one day came to."""
+class _Sums:
+    """What a close has come to so far."""
 
-    day: dailies.ClosedDay
-    phase: bosses.Judged | None
-    titles: titles.Checked
+    def __init__(self) -> None:
+        self.characters = self.days = self.quests_completed = self.debuffs = self.phases_judged = 0
+        self.titles_earned = self.titles_revoked = 0
 
-    @property
-    def awards(self) -> list[progress.Awarded]:
-        """What was paid."""
-        return [one.award for one in self.day.completed] + ([] if self.phase is None else self.phase.awards)
+    def add(self, day: dailies.ClosedDay, phase: bosses.Judged | None, checked: titles.Checked) -> None:
+        """Add a day; titles are earned and lost by the day itself, or by what it paid."""
+        self.days += 1
+        self.quests_completed += len(day.completed)
+        self.debuffs += day.debuff
+        self.titles_earned += len(checked.earned)
+        self.titles_revoked += len(checked.revoked)
+        for one in day.completed:
+            self._pay(one.award)
+        if phase is not None:
+            self.phases_judged += 1
+            for award in phase.awards:
+                self._pay(award)
 
-    @property
-    def earned(self) -> int:
-        """How many titles were earned, by the day itself or by what it paid."""
-        return len(self.titles.earned) + sum(len(one.titles_earned) for one in self.awards)
-
-    @property
-    def revoked(self) -> int:
-        """How many titles were lost."""
-        return len(self.titles.revoked) + sum(len(one.titles_revoked) for one in self.awards)
+    def _pay(self, award: progress.Awarded) -> None:
+        self.titles_earned += len(award.titles_earned)
+        self.titles_revoked += len(award.titles_revoked)
 
 
 class _Closing(Protocol):
@@ -71,28 +74,19 @@ def close_days(ctx: Context, *, characters: Characters) -> DaysClosed:
 
     Raises: CHARACTER_NOT_FOUND, XP_OVERFLOW, UNKNOWN_CURVE.
     """
-    closed = [_close(ctx, character, ctx.found) for character in dict.fromkeys(characters)]
-    every = [day for one in closed for day in one]
-    return DaysClosed(
-        characters=sum(1 for one in closed if one),
-        days=len(every),
-        quests_completed=sum(len(one.day.completed) for one in every),
-        debuffs=sum(one.day.debuff for one in every),
-        phases_judged=sum(one.phase is not None for one in every),
-        titles_earned=sum(one.earned for one in every),
-        titles_revoked=sum(one.revoked for one in every),
-    )
+    sums, closing = _Sums(), dailies.Closing(ctx, ctx.found)
+    for character in dict.fromkeys(characters):
+        _close(ctx, character, closing, sums)
+    return DaysClosed(**vars(sums))
 
 
-def _close(ctx: Context, character: str, found: dailies.Calendars) -> list[_Day]:
+def _close(ctx: Context, character: str, closing: dailies.Closing, sums: _Sums) -> None:
     """Close the due days of one character."""
-    closed: list[_Day] = []
-    if character not in found.of:
-        return closed
-    for day in dailies.due_days(ctx, character, found):
+    due = dailies.due_days(ctx, character, closing) if character in closing.calendars else ()
+    sums.characters += bool(due)
+    for day in due:
         facts = metrics.Facts(ctx, character, day)
-        done = dailies.close_day(ctx, character, day, found, facts)
+        done = dailies.close_day(ctx, character, day, closing, facts)
         phase = bosses.judge_day(ctx, done)
         given = dailies.share(done.core_completed, done.core_total)
-        closed.append(_Day(done, phase, titles.check(ctx, character, facts.given(given), final=True)))
-    return closed
+        sums.add(done, phase, titles.check(ctx, character, facts.given(given), final=True))

@@ -1,6 +1,7 @@
 """What commands do with metrics: reporting the values of a day, counting events, and closing a day."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import is_not
 from types import MappingProxyType
 from typing import Annotated, Final
 
@@ -138,7 +139,7 @@ def close_day(
     gathered. The command lists `TOUCHES` and declares `day_keys`.
     """
     facts = facts or Facts(ctx, character, day)
-    known = {id: value for id in sorted(ctx.definitions(MetricDefinition)) if (value := facts.number(id)) is not None}
+    known = {id: value for id in ctx.definitions(MetricDefinition) if (value := facts.number(id)) is not None}
     known |= {name: rules.THOUSAND * met for name, met in sorted(marks.items())}
     add_day(ctx, character, day, known)
     return {name: value > 0 for name, value in known.items()}
@@ -146,11 +147,13 @@ def close_day(
 
 def add_day(ctx: Context, character: str, day: str, values: Mapping[str, int]) -> None:
     """Add what is known of a day, in thousandths, to the tallies; the command lists `Tallies` in what it touches."""
-    before = ctx.get(Tallies, character) or Tallies(character)
-    known = before.of
-    new = {name: rules.with_day(known.get(name) or NOTHING, day, value, value > 0) for name, value in values.items()}
-    if any(one is not known.get(name) for name, one in new.items()):
-        ctx.put(Tallies(character, {**known, **new}))
+    row = ctx.get(Tallies, character)
+    known = {} if row is None else row.of
+    tallies = dict(known)
+    for name, value in values.items():
+        tallies[name] = rules.with_day(known.get(name, NOTHING), day, value, value > 0)
+    if any(map(is_not, tallies.values(), known.values())) or len(tallies) > len(known):
+        ctx.put(Tallies(character, tallies))
 
 
 # The parts of a report

@@ -218,16 +218,12 @@ class _CommandRows:
     def __init__(self, ctx: Context, character: str) -> None:
         self._ctx = ctx
         self._character = character
-        self._metrics: dict[tuple[str, str], Metric | None] = {}
-        """those that were asked for: what a command reports of a day it reports before it judges it"""
 
     def can(self, record: type[Record]) -> bool:
         return self._ctx.can_read(record)
 
     def metric(self, day: str, metric: str) -> Metric | None:
-        if (day, metric) not in self._metrics:
-            self._metrics[day, metric] = self._ctx.find(Metric, self._character, day, metric)
-        return self._metrics[day, metric]
+        return self._ctx.find(Metric, self._character, day, metric)
 
     def tally(self, name: str) -> Tally | None:
         row = self._ctx.get(Tallies, self._character)

@@ -86,16 +86,12 @@ def with_day(tally: Tally, day: str, value: int, met: bool) -> Tally:
     >>> with_day(walked, "2026-02-01", 5_000, True) is walked
     True
     """
-    if tally.last_day is not None and day <= tally.last_day:
+    last = tally.last_day
+    if last is not None and day <= last:
         return tally
-    gap = RECENT_DAYS if tally.last_day is None else min(days.ordinal(day) - days.ordinal(tally.last_day), RECENT_DAYS)
-    return type(tally)(
-        min(tally.total + value, MAX_INTEGER),
-        tally.days + met,
-        day,
-        _hex(_bits(tally.recent) << gap | met),
-        _hex(_bits(tally.known) << gap | 1),
-    )
+    gap = RECENT_DAYS if last is None else min(days.ordinal(day) - days.ordinal(last), RECENT_DAYS)
+    total = min(tally.total + value, MAX_INTEGER)
+    return type(tally)(total, tally.days + met, day, _moved(tally.recent, gap, met), _moved(tally.known, gap, True))
 
 
 def met_days(tally: Tally, day: str, window: int) -> int:
@@ -157,6 +153,7 @@ def _bits(text: str) -> int:
     return int(text or "0", 16)
 
 
-def _hex(bits: int) -> str:
-    bits &= _MASK
+def _moved(text: str, gap: int, lowest: bool) -> str:
+    """Give the bits as seen from so many days later, with one for that day."""
+    bits = ((int(text, 16) << gap if text else 0) | lowest) & _MASK
     return f"{bits:x}" if bits else ""

@@ -39,7 +39,7 @@ def check(ctx: Context, character: str, facts: predicates.Facts, *, final: bool 
     def stays(condition: predicates.Predicate) -> bool:
         return final or not metrics.may_turn(condition, ctx.definitions(metrics.MetricDefinition))
 
-    for title, definition in sorted(ctx.definitions(TitleDefinition).items()):
+    for title, definition in ctx.definitions(TitleDefinition).items():
         match rules.due(definition, ctx.get(UserTitle, character, title), facts, stays):
             case "earn":
                 earn(ctx, character, title, "CONDITION")
