@@ -5,7 +5,7 @@ This file is the middle of the engine, between loading.py and writing.py. It awa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -82,11 +82,17 @@ class Runner:
         for record, keys in request.keyed.items():
             key_of = shape(record).key_of
             found = {key_of(row): row for row in result.keyed[record]}
+            owner, rows = "", None
             for key in keys:
-                if key[0] in states:
-                    states[key[0]].keyed.setdefault(record, {})[key] = found.get(key)
+                # Those of one owner stand together.
+                if key[0] != owner:
+                    owner = key[0]
+                    rows = states[owner].keyed.setdefault(record, {}) if owner in states else None
+                if rows is not None:
+                    rows[key] = found.get(key)
         for state in states.values():
-            overlay_dirty(state)
+            if state.dirty:
+                overlay_dirty(state)
             self.cache.put(state, self.leases.held.keys())
 
     def note_root(self, root: RootRow) -> OwnerState:
@@ -124,7 +130,7 @@ class Runner:
         """
         drafts: dict[str, Draft] = {}
         for submission in submissions:
-            for owner in (*submission.owners, *self._keyed_owners(submission)):
+            for owner in dict.fromkeys((*submission.owners, *_keyed_owners(submission))):
                 if owner in drafts:
                     continue
                 state = self.cache.get(owner)
@@ -140,11 +146,6 @@ class Runner:
                 self._run_one(outcome, drafts, now)
             outcomes.append(outcome)
         return Plan(outcomes, drafts)
-
-    def _keyed_owners(self, submission: Submission) -> Iterator[str]:
-        for call, prepared in zip(submission.calls, submission.prepared, strict=True):
-            for _, key in keys_of(call, prepared):
-                yield key[0]
 
     def _run_one(self, outcome: Outcome, drafts: dict[str, Draft], now: int) -> None:
         submission = outcome.submission
@@ -221,7 +222,8 @@ class Runner:
                 state.head = draft.head
             state.tables.update(draft.tables)
             state.keyed.update(draft.keyed)
-            self._settle_dirty(state, draft)
+            if state.dirty:
+                self._settle_dirty(state, draft)
             self._forget_keyed(state)
             if self.outlived(state):
                 self.cache.drop(state.id)
@@ -305,6 +307,11 @@ class Runner:
             draft.state.tables.update(draft.tables)
             draft.state.keyed.update(draft.keyed)
         return outcome
+
+
+def _keyed_owners(submission: Submission) -> Iterable[str]:
+    wanted = (keys_of(call, prepared) for call, prepared in zip(submission.calls, submission.prepared, strict=True))
+    return [key[0] for keys in wanted for _, key in keys]
 
 
 def overlay_dirty(state: OwnerState) -> None:

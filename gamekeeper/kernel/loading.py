@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gamekeeper.kernel.cache import OwnerCache
@@ -27,24 +27,30 @@ class Wants:
         self._ahead = ahead
         self._holder = holder
         self._seen = seen
-        self._owners: set[str] = set()
-        self._tables: dict[type[Record], set[str]] = {}
-        self._keyed: dict[type[Record], set[tuple[Any, ...]]] = {}
+        # Dictionaries and no sets: callers mostly name things in their order, in which they are then sorted at once.
+        self._owners: dict[str, None] = {}
+        self._tables: dict[type[Record], dict[str, None]] = {}
+        self._keyed: dict[type[Record], dict[tuple[Any, ...], None]] = {}
 
-    def owner(self, owner: str, records: Iterable[type[Record]]) -> None:
+    def owner(self, owner: str, records: Collection[type[Record]]) -> None:
         """An owner and its rows of some types."""
         if owner in self._seen.absent:
             return
         state = self._ahead.get(owner) or self._cache.peek(owner)
+        if state is None:
+            self._owners[owner] = None
+            for record in records:
+                self._tables.setdefault(record, {})[owner] = None
+            return
         # The end of another process's lease changes nothing that a cached row would show, and its memory is ahead of ours.
-        foreign = state is not None and state.holder not in (None, self._holder) and owner not in self._seen.fresh
-        if state is None or foreign:
-            self._owners.add(owner)
+        foreign = state.holder not in (None, self._holder) and owner not in self._seen.fresh
+        if foreign:
+            self._owners[owner] = None
+        elif all(map(state.tables.__contains__, records)):
+            return
         for record in records:
-            if state is None or (
-                (record not in state.tables or (foreign and SPECS[record].durability == "checkpoint")) and fits(record, state.kind)
-            ):
-                self._tables.setdefault(record, set()).add(owner)
+            if (record not in state.tables or (foreign and SPECS[record].durability == "checkpoint")) and fits(record, state.kind):
+                self._tables.setdefault(record, {})[owner] = None
 
     def keys(self, wanted: Iterable[tuple[type[Record], tuple[Any, ...]]]) -> None:
         """Rows by their keys; those of one owner mostly stand together."""
@@ -56,11 +62,15 @@ class Wants:
                 keyed = None if state is None else state.keyed
             rows = None if keyed is None else keyed.get(record)
             if (rows is None or key not in rows) and owner not in self._seen.absent:
-                self._keyed.setdefault(record, set()).add(key)
+                self._keyed.setdefault(record, {})[key] = None
 
     def request(self) -> LoadRequest | None:
         """All of it; root rows are read beside whatever is read of an owner, so that both are of one moment."""
-        owners = self._owners.union(*self._tables.values(), (key[0] for keys in self._keyed.values() for key in keys))
+        owners = dict(self._owners)
+        for ids in self._tables.values():
+            owners.update(ids)
+        for keys in self._keyed.values():
+            owners.update((key[0], None) for key in keys)
         if not owners:
             return None
         return LoadRequest(

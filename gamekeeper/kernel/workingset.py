@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -202,7 +202,7 @@ class Context:
 
     def definitions(self, kind: type[D]) -> Mapping[str, D]:
         """The active content of one kind, by id and in the order of the ids."""
-        return cast("Mapping[str, D]", self._definitions.get(kind, {}))
+        return self._definitions.get(kind, {})
 
     def owner(self, id: str) -> OwnerView:
         """The root row of a named owner."""
@@ -237,7 +237,8 @@ class Context:
             seen = self._seen.get(key[0])
             rows = None if seen is None else seen.get(record)
             if rows is not None and key in rows:
-                return cast("R | None", rows[key])
+                found: R | None = rows[key]
+                return found
             if not self._draft(key[0]).added:
                 return self.get(record, *key)
         return self.get(record, *key) if self.can_read(record, *key) else None
@@ -245,7 +246,7 @@ class Context:
     def rows(self, record: type[R], owner: str) -> Iterable[R]:
         """All rows of a type that an owner has, in no order that a rule may rely on."""
         # A copy, so that a command may write while it goes over them.
-        return cast("Iterable[R]", list(self._rows(record, owner, None).values()))
+        return list(self._rows(record, owner, None).values())
 
     def put(self, row: Record) -> None:
         """Write a row, new or changed."""

@@ -41,19 +41,16 @@ class Writer:
     def prepare_writes(self, plan: Plan, now: int) -> None:
         """Collapse what the batch did into one write per row, and chain its journal entries."""
         writes = plan.writes
-        finals: dict[Where, list[Any]] = {}
+        finals: dict[Where, Sequence[Any]] = {}
         for outcome in plan.outcomes:
             if outcome.error is not None:
                 continue
             for position, context in enumerate(outcome.contexts):
                 self._journal(plan, outcome, position, now)
                 log = context.log
-                for where, (before, after) in log.changes.items():
+                for where, change in log.changes.items():
                     known = finals.get(where)
-                    if known is None:
-                        finals[where] = [before, after]
-                    else:
-                        known[1] = after
+                    finals[where] = change if known is None else (known[0], change[1])
                 for row in log.appended:
                     writes.inserts.setdefault(type(row), []).append(row)
                 if log.claims or log.released:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import chain
 from typing import Any
@@ -78,7 +78,7 @@ def _rows_of(connection: apsw.Connection, record: type[Record], owners: Sequence
 
 def _rows_by_key(connection: apsw.Connection, record: type[Record], keys: Sequence[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
     if len(keys) > FEW:
-        return connection.execute(_by_keys(record), (json.encode(keys).decode(),))
+        return chain.from_iterable([connection.execute(_by_keys(record, count), values) for count, values in _portions(keys)])
     return connection.executemany(_by_key(record), keys)
 
 
@@ -129,10 +129,16 @@ def write_all(connection: apsw.Connection, writes: WriteSet) -> None:
 
 def _put(connection: apsw.Connection, text: Callable[[int], str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Write rows, many with one statement as far as there are many; `text` gives the statement for a number of rows."""
+    for count, values in _portions(rows):
+        connection.execute(text(count), values)
+
+
+def _portions(rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Divide rows among as few statements as there may be: how many rows each has, and all of their values."""
     first = 0
     for count in AT_ONCE:
         while len(rows) - first >= count:
-            connection.execute(text(count), tuple(chain.from_iterable(rows[first : first + count])))
+            yield count, tuple(chain.from_iterable(rows[first : first + count]))
             first += count
 
 
@@ -179,14 +185,15 @@ def _by_key(record: type[Record]) -> str:
     return _text("by_key", record, lambda s: f'SELECT {_columns(s.names)} FROM "{s.spec.table}" WHERE {_equal(s.key_names)}')
 
 
-def _by_keys(record: type[Record]) -> str:
+def _by_keys(record: type[Record], count: int) -> str:
     def make(s: Shape) -> str:
-        same = " AND ".join(f'found."{name}" = wanted.value ->> {place}' for place, name in enumerate(s.key_names))
+        values = ", ".join([f"({_marks(len(s.key_names))})"] * count)
+        same = " AND ".join(f'found."{name}" = wanted.column{place}' for place, name in enumerate(s.key_names, 1))
         columns = ", ".join(f'found."{name}"' for name in s.names)
-        # A cross join has SQLite look up each wanted key, and not each row among these.
-        return f'SELECT {columns} FROM json_each(?) AS wanted CROSS JOIN "{s.spec.table}" AS found ON {same}'
+        # A cross join has SQLite look up each wanted key, and not each row among these; json_each would pay more to take keys apart.
+        return f'SELECT {columns} FROM (VALUES {values}) AS wanted CROSS JOIN "{s.spec.table}" AS found ON {same}'
 
-    return _text("by_keys", record, make)
+    return _text(f"by_keys {count}", record, make)
 
 
 def _delete(record: type[Record]) -> str:

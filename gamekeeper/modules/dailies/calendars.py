@@ -1,6 +1,7 @@
 """What a command about days must know before it begins: where its characters live, which of their days are due, and which were touched."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from msgspec import Struct
@@ -59,16 +60,19 @@ async def find_due(read: Reader, wanted: Sequence[str]) -> tuple[Calendars, Keys
     """Find the days of characters that are over, and the rows that closing them needs: most days nobody has touched."""
     zones, now, grace = await characters.zones_of(read, wanted), read.now_ms(), grace_ms(read.settings)
     states = await read.each(DayState, list(zones))
-    over = {id: rules.due(rows[0].last_closed, zones[id], now, grace) for id, rows in states.items() if rows}
+    # Most characters live in few zones and have the same day before them.
+    due = cache(lambda last_closed, zone: tuple(rules.due(last_closed, zone, now, grace)))
+    over: dict[str, tuple[str, ...]] = {id: due(rows[0].last_closed, zones[id]) for id, rows in states.items() if rows}
     touched = await _touched(read, over)
     today = {zone: days.local_day(now, zone) for zone in set(zones.values())}
     calendars = Calendars(
-        {id: Calendar(zones[id], today[zones[id]], frozenset(some), tuple(over[id])) for id, some in touched.items()},
+        {id: Calendar(zones[id], today[zones[id]], frozenset(some), over[id]) for id, some in touched.items()},
         _templates(read),
     )
     keys: Keys = [(DailyLog, (id, day)) for id, some in over.items() for day in some]
+    rows_of = cache(lambda some: _rows_of(read, calendars, some))
     for id, some in touched.items():
-        keys += _rows_of(read, calendars, id, some)
+        keys += [(record, (id, *rest)) for record, rest in rows_of(some)]
     return calendars, keys
 
 
@@ -81,31 +85,33 @@ async def day_now(read: Reader, character: str) -> tuple[str, str]:
 async def find_days(read: Reader, character: str, named: Sequence[str]) -> tuple[Calendars, Keys]:
     """Find where a character lives, and the rows of some days and of the one that it is there."""
     zone, today = await day_now(read, character)
-    some = sorted({today, *named})
+    some = tuple(sorted({today, *named}))
     calendars = Calendars({character: Calendar(zone, today, frozenset(some))}, _templates(read))
-    return calendars, [*((DailyLog, (character, day)) for day in some), *_rows_of(read, calendars, character, some)]
+    rows: Keys = [*((DailyLog, (day,)) for day in some), *_rows_of(read, calendars, some)]
+    return calendars, [(record, (character, *rest)) for record, rest in rows]
 
 
-async def _touched(read: Reader, over: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+async def _touched(read: Reader, over: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     logs = await read.some(DailyLog, [(id, day) for id, some in over.items() for day in some])
     found: dict[str, set[str]] = {id: set() for id in over}
     for row in logs:
         found[row.character_id].add(row.day_date)
     # The quests of a week end with its Sunday, be that day touched or not.
-    return {id: sorted(found[id] | {day for day in some if days.weekday(day) == SUNDAY}) for id, some in over.items()}
+    return {id: tuple(day for day in some if day in found[id] or days.weekday(day) == SUNDAY) for id, some in over.items()}
 
 
 def _templates(read: Reader) -> tuple[str, ...]:
     return tuple(sorted(read.definitions(QuestTemplate)))
 
 
-def _rows_of(read: Reader, calendars: Calendars, character: str, some: Sequence[str]) -> Keys:
+def _rows_of(read: Reader, calendars: Calendars, some: Sequence[str]) -> Keys:
+    """Give the rows of some days, by what stands in their keys behind the character, which is the same for all of them."""
     definitions, measured = read.definitions(QuestTemplate), read.definitions(metrics.MetricDefinition)
     keys: Keys = []
     for day in some:
         for id in calendars.templates:
-            keys.append((QuestLog, (character, period_of(definitions[id], day), id)))
-        keys += metrics.day_keys(measured, character, day)
+            keys.append((QuestLog, (period_of(definitions[id], day), id)))
+        keys += [(record, key[1:]) for record, key in metrics.day_keys(measured, "", day)]
     return list(dict.fromkeys(keys))
 
 

@@ -1,6 +1,7 @@
 """Opening, judging and closing days, within the commands of this and other modules."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final
@@ -33,7 +34,9 @@ class Closing:
 
     def __init__(self, ctx: Context, found: Calendars) -> None:
         self.calendars = found.of
-        self.grace = grace_ms(ctx.settings)
+        self.grace = grace = grace_ms(ctx.settings)
+        self.due = cache(lambda last_closed, zone: rules.due(last_closed, zone, ctx.now, grace))
+        """the days that are over of who lives in a zone, since the last one that was closed"""
         self.templates = defined(ctx, found)
         self.core_total = sum(one.is_core for one in coming(ctx, found))
         """how many core quests a day has that nobody has touched"""
@@ -62,15 +65,21 @@ class ClosedDay(Struct, frozen=True):
 
 def state_of(ctx: Context, character: str, calendar: Calendar) -> DayState:
     """Give where a character is in the calendar, by the zone that it lives in now; its first day is the one that it is."""
-    row, grace = ctx.get(DayState, character), grace_ms(ctx.settings)
+    row = ctx.get(DayState, character)
     if row is None:
         # Midnight may have passed since the command was prepared; the rows of the day before were looked up.
         before = days.after(calendar.today, -1)
-        row = DayState(character, calendar.zone, before, rules.closes_at(before, calendar.zone, grace))
+        row = DayState(character, calendar.zone, before, rules.closes_at(before, calendar.zone, grace_ms(ctx.settings)))
         ctx.put(row)
-    elif row.timezone != calendar.zone or row.next_close_at == PARKED:
-        row = ctx.change(row, timezone=calendar.zone, next_close_at=rules.closes_at(row.last_closed, calendar.zone, grace))
-    return row
+        return row
+    return _where_it_lives(ctx, row, calendar)
+
+
+def _where_it_lives(ctx: Context, row: DayState, calendar: Calendar) -> DayState:
+    """Give where a character is in the calendar once it is that of its zone, and once it is back from being deleted."""
+    if row.timezone == calendar.zone and row.next_close_at != PARKED:
+        return row
+    return ctx.change(row, timezone=calendar.zone, next_close_at=rules.closes_at(row.last_closed, calendar.zone, grace_ms(ctx.settings)))
 
 
 def open_day(ctx: Context, character: str, day: str, found: Calendars) -> DailyLog:
@@ -125,8 +134,8 @@ def due_days(ctx: Context, character: str, closing: Closing) -> list[str]:
         ctx.change(state, next_close_at=PARKED)
         return []
     calendar = closing.calendars[character]
-    state = state_of(ctx, character, calendar)
-    some = rules.due(state.last_closed, calendar.zone, ctx.now, closing.grace)
+    state = _where_it_lives(ctx, state, calendar)
+    some = closing.due(state.last_closed, calendar.zone)
     return list(takewhile(lambda day: _is_known(ctx, character, day, calendar), some))
 
 

@@ -102,8 +102,12 @@ class KnownFacts:
         if metric in self._given:
             return self._given[metric]
         definition = self._definitions.get(metric)
+        if definition is not None and definition.met is not None:
+            verdict = predicates.judge(definition.met, self)
+            return rules.THOUSAND * verdict.met if verdict.known else None
         if definition is not None:
-            return self._measured(definition)
+            row = self._rows.metric(self.day, metric)
+            return None if row is None else row.value
         if metric == predicates.PERFECT_DAYS:
             return self.total(metric)
         if metric == predicates.DUNGEON_CLEARS:
@@ -112,13 +116,6 @@ class KnownFacts:
         if metric.startswith(predicates.OF_QUESTS):
             return self._done_on_the_day(metric)
         return None
-
-    def _measured(self, definition: MetricDefinition) -> int | None:
-        if definition.met is None:
-            row = self._rows.metric(self.day, definition.id)
-            return None if row is None else row.value
-        verdict = predicates.judge(definition.met, self)
-        return rules.THOUSAND * verdict.met if verdict.known else None
 
     def flag(self, metric: str) -> bool | None:
         """Say whether something is so on the day; a number is, when it is more than 0."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Final
 
@@ -86,12 +87,11 @@ def with_day(tally: Tally, day: str, value: int, met: bool) -> Tally:
     >>> with_day(walked, "2026-02-01", 5_000, True) is walked
     True
     """
-    last = tally.last_day
-    if last is not None and day <= last:
+    gap = _days_since(tally.last_day, day)
+    if gap <= 0:
         return tally
-    gap = RECENT_DAYS if last is None else min(days.ordinal(day) - days.ordinal(last), RECENT_DAYS)
-    total = min(tally.total + value, MAX_INTEGER)
-    return type(tally)(total, tally.days + met, day, _moved(tally.recent, gap, met), _moved(tally.known, gap, True))
+    recent, known = (_bits(tally.recent) << gap | met) & _MASK, (_bits(tally.known) << gap | 1) & _MASK
+    return type(tally)(min(tally.total + value, MAX_INTEGER), tally.days + met, day, f"{recent:x}" if recent else "", f"{known:x}")
 
 
 def met_days(tally: Tally, day: str, window: int) -> int:
@@ -153,7 +153,7 @@ def _bits(text: str) -> int:
     return int(text or "0", 16)
 
 
-def _moved(text: str, gap: int, lowest: bool) -> str:
-    """Give the bits as seen from so many days later, with one for that day."""
-    bits = ((int(text, 16) << gap if text else 0) | lowest) & _MASK
-    return f"{bits:x}" if bits else ""
+@lru_cache(maxsize=4_096)
+def _days_since(last: str | None, day: str) -> int:
+    """Give how many days after the last one a day is, as far as anybody counts."""
+    return RECENT_DAYS if last is None else min(days.ordinal(day) - days.ordinal(last), RECENT_DAYS)
