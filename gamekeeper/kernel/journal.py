@@ -237,6 +237,7 @@ def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | No
     append-only table stands there for good, so that its digest is enough to tell that it is still the same.
     """
     found: dict[str, list[list[Any]]] = {}
+    owner, mine = "", list[list[Any]]()
     for (record, key), (before, after) in log.changes.items():
         if before is after or (before == after and _ENCODE(before) == _ENCODE(after)):
             # Python takes 1, 1.0 and true for equal; JSON does not.
@@ -251,7 +252,11 @@ def images(log: CommandLog, sealer: Sealer, data_key: Callable[[str], bytes | No
             was, now = before, after
             if before is not None and after is not None:
                 was = made.changes_of(before, after)
-        found.setdefault(key[0], []).append([made.spec.table, key, was, now])
+        if key[0] != owner:
+            # Those of one owner mostly stand together.
+            owner = key[0]
+            mine = found.setdefault(owner, [])
+        mine.append([made.spec.table, key, was, now])
     for row in log.appended:
         made = shape(type(row))
         key = made.key_of(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gamekeeper.kernel.cache import OwnerCache
@@ -29,18 +29,18 @@ class Wants:
         self._seen = seen
         # Dictionaries and no sets: callers mostly name things in their order, in which they are then sorted at once.
         self._owners: dict[str, None] = {}
+        self._unknown: dict[tuple[type[Record], ...], dict[str, None]] = {}
+        """owners of which nothing is at hand, by what is wanted of them: many at once mostly the same"""
         self._tables: dict[type[Record], dict[str, None]] = {}
         self._keyed: dict[type[Record], dict[tuple[Any, ...], None]] = {}
 
-    def owner(self, owner: str, records: Collection[type[Record]]) -> None:
+    def owner(self, owner: str, records: tuple[type[Record], ...]) -> None:
         """An owner and its rows of some types."""
         if owner in self._seen.absent:
             return
         state = self._ahead.get(owner) or self._cache.peek(owner)
         if state is None:
-            self._owners[owner] = None
-            for record in records:
-                self._tables.setdefault(record, {})[owner] = None
+            self._unknown.setdefault(records, {})[owner] = None
             return
         # The end of another process's lease changes nothing that a cached row would show, and its memory is ahead of ours.
         foreign = state.holder not in (None, self._holder) and owner not in self._seen.fresh
@@ -67,6 +67,10 @@ class Wants:
     def request(self) -> LoadRequest | None:
         """All of it; root rows are read beside whatever is read of an owner, so that both are of one moment."""
         owners = dict(self._owners)
+        for records, unknown in self._unknown.items():
+            owners.update(unknown)
+            for record in records:
+                self._tables.setdefault(record, {}).update(unknown)
         for ids in self._tables.values():
             owners.update(ids)
         for keys in self._keyed.values():

@@ -65,16 +65,17 @@ class Writer:
     def _rows(self, plan: Plan, finals: Mapping[Where, Sequence[Any]]) -> None:
         writes = plan.writes
         counts = Counts()
-        for (record, key), (before, after) in finals.items():
+        for where, (before, after) in finals.items():
             if before is after:
                 continue
+            record, key = where
             made = shape(record)
             if made.ranked_of is not None:
                 counts.change(made, before, after)
             if after is None:
                 writes.deletes.setdefault(record, []).append(key)
                 continue
-            if (record, key) in plan.drafts[key[0]].added:
+            if where in plan.drafts[key[0]].added:
                 writes.inserts.setdefault(record, []).append(after)
                 continue
             if before is not None and made.unique_of is not None and made.unique_of(before) != made.unique_of(after):

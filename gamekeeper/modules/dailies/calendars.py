@@ -97,7 +97,7 @@ async def _touched(read: Reader, over: Mapping[str, Sequence[str]]) -> dict[str,
     for row in logs:
         found[row.character_id].add(row.day_date)
     # The quests of a week end with its Sunday, be that day touched or not.
-    return {id: tuple(day for day in some if day in found[id] or days.weekday(day) == SUNDAY) for id, some in over.items()}
+    return {id: tuple([day for day in some if day in found[id] or days.weekday(day) == SUNDAY]) for id, some in over.items()}
 
 
 def _templates(read: Reader) -> tuple[str, ...]:

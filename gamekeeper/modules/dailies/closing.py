@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -135,8 +134,12 @@ def due_days(ctx: Context, character: str, closing: Closing) -> list[str]:
         return []
     calendar = closing.calendars[character]
     state = _where_it_lives(ctx, state, calendar)
-    some = closing.due(state.last_closed, calendar.zone)
-    return list(takewhile(lambda day: _is_known(ctx, character, day, calendar), some))
+    known: list[str] = []
+    for day in closing.due(state.last_closed, calendar.zone):
+        if not _is_known(ctx, character, day, calendar):
+            break
+        known.append(day)
+    return known
 
 
 def _is_known(ctx: Context, character: str, day: str, calendar: Calendar) -> bool:

@@ -100,6 +100,7 @@ class Verdict(Struct, frozen=True):
     parts: tuple[Verdict, ...] = ()
 
 
+@lru_cache(maxsize=1_024)
 def plain(id: str) -> str:
     """Give an id as words.
 
@@ -138,7 +139,7 @@ def judge(predicate: Predicate, facts: Facts, words: Callable[[str], str] = plai
             met = inner.known and not inner.met
             return Verdict(met, inner.known, FULL if met else 0, None, None, "not", (inner,))
         case Streak(days, perfect):
-            return _counted(facts.streak(perfect), days, f"{days:,} {'perfect ' if perfect else ''}{_days(days)} in a row")
+            return _counted(facts.streak(perfect), days, _in_a_row(days, perfect))
         case Cumulative(metric, count):
             return _reached(facts.total(metric), count * THOUSAND, f"{count:,} {words(metric)} in all")
         case Window():
@@ -166,6 +167,11 @@ def _numeric(one: Numeric, facts: Facts, words: Callable[[str], str]) -> Verdict
         # Who stands exactly at the bound has not all of the way behind them.
         progress = min(FULL - 1, FULL * have // need)
     return Verdict(met, have is not None, progress, have, need, label)
+
+
+@lru_cache(maxsize=1_024)
+def _in_a_row(days: int, perfect: bool) -> str:
+    return f"{days:,} {'perfect ' if perfect else ''}{_days(days)} in a row"
 
 
 @lru_cache(maxsize=1_024)
