@@ -246,6 +246,52 @@ async def test_old_forms_are_upgraded_on_read_and_newer_ones_are_never_overwritt
             await keep.ask(states.load_app(world=world, app="a", key="k"))
 
 
+async def test_abuse_70_a_whole_world_is_upgraded_in_parts_to_what_reading_gives(keep: Keep, world: str, forms: None) -> None:
+    for number in range(7):
+        await keep.do(states.save_player(world=world, player=f"p{number}", state={"hp": number}))
+        await keep.do(states.save_app(world=world, app=f"app{number % 2}", player=f"p{number % 3}", key=f"k{number}", value=number))
+    await keep.do(states.save_player(world=world, player="p3b", state={"hp": "many"}))
+    await keep.do(states.save_world(world=world, state={"day": 1}))
+
+    @states.upgrades("player_state", 2)
+    def in_tenths(body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "state": {"tenths": 10 * int(body["state"]["hp"])}}
+
+    @states.upgrades("app_document", 2)
+    def in_a_list(body: dict[str, Any]) -> dict[str, Any]:
+        return {"value": [body["value"]]}
+
+    @states.upgrades("world_state", 2)
+    def with_a_year(body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "state": {**body["state"], "year": 1}}
+
+    read = {row.player_id: row.state for row in [await keep.ask(states.load_player(world=world, player=f"p{n}")) for n in range(7)] if row}
+    tried = await keep.do(states.upgrade(world=world, kind="player_state", limit=5, dry_run=True))
+    assert (tried.upgraded, [one.key for one in tried.failed]) == (4, [["p3b"]]), "five of them, one of which cannot be upgraded"
+    assert tried.next_cursor is not None
+
+    first = await keep.do(states.upgrade(world=world, kind="player_state", limit=5))
+    rest = await keep.do(states.upgrade(world=world, kind="player_state", limit=5, cursor=first.next_cursor))
+    assert (first.upgraded, rest.upgraded, rest.next_cursor) == (4, 3, None)
+    assert "invalid literal" in first.failed[0].problem
+    again = await keep.do(states.upgrade(world=world, kind="player_state"))
+    assert (again.upgraded, len(again.failed)) == (0, 1), "twice changes nothing more"
+
+    stored = await keep.reader.some(states.PlayerState, [(world, player) for player in read])
+    assert {row.player_id: row.state for row in stored} == read
+    assert {(row.schema_version, row.version) for row in stored} == {(2, 2)}
+    parts, cursor = 0, None
+    while True:
+        some = await keep.do(states.upgrade(world=world, kind="app_document", limit=2, cursor=cursor))
+        parts, cursor = parts + some.upgraded, some.next_cursor
+        if cursor is None:
+            break
+    assert parts == 7
+    assert (await keep.do(states.upgrade(world=world, kind="world_state"))).upgraded == 1
+    assert (await keep.do(states.upgrade(world=world, kind="entity_state"))).upgraded == 0
+    assert (await verify(keep)).ok
+
+
 async def test_abuse_66_a_patch_cannot_make_a_document_that_could_not_come_from_outside(keep: Keep, world: str) -> None:
     deep: dict[str, Any] = {}
     for _ in range(20):

@@ -19,16 +19,20 @@ from .commands import (
 from .errors import StateChanged, StateNotFound, StateNotUpgraded, StateTooNew
 from .queries import Area, KeyOfApp, list_app_keys, list_players, load_app, load_entities, load_entity, load_player, load_world
 from .records import OF_THE_WORLD, AppDocument, EntityState, PlayerState, WorldState
-from .rules import latest, merged, upgrades
+from .rules import Kind, latest, merged, upgrades
+from .upgrading import RECORDS, NotUpgraded, Upgraded, upgrade
 
 __all__ = [
     "MOST_ENTITIES",
     "OF_THE_WORLD",
+    "RECORDS",
     "AppDocument",
     "Area",
     "Entity",
     "EntityState",
     "KeyOfApp",
+    "Kind",
+    "NotUpgraded",
     "PlayerState",
     "Position",
     "Saved",
@@ -36,6 +40,7 @@ __all__ = [
     "StateNotFound",
     "StateNotUpgraded",
     "StateTooNew",
+    "Upgraded",
     "WorldState",
     "delete_app",
     "delete_entities",
@@ -56,5 +61,6 @@ __all__ = [
     "save_entities",
     "save_player",
     "save_world",
+    "upgrade",
     "upgrades",
 ]

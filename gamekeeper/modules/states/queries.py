@@ -1,15 +1,16 @@
 """What may be asked of documents. Each is given in the latest form; what memory alone holds is written before a list is read."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
-from sqlalchemy import BigInteger, Float, Text, bindparam, or_, select
+from sqlalchemy import BigInteger, Float, Text, bindparam, or_, select, tuple_
 
 from gamekeeper.kernel.queries import Cursor, Page, Reader, query, read_cursor, write_cursor
-from gamekeeper.kernel.records import MAX_FLOAT, Coordinate
+from gamekeeper.kernel.records import MAX_FLOAT, Coordinate, Record
 from gamekeeper.kernel.store.schema import table
 from gamekeeper.modules import worlds
 
+from . import rules
 from .commands import D, latest_form
 from .records import OF_THE_WORLD, AppDocument, AppId, AppKey, EntityId, EntityState, EntityType, PlayerId, PlayerState, WorldState
 
@@ -52,6 +53,28 @@ KEYS = (
     .order_by(documents.c.key)
     .limit(_LIMIT)
 )
+
+
+_LATEST = bindparam("latest", type_=BigInteger)
+_APP, _PLAYER = bindparam("app", type_=Text), bindparam("player", type_=Text)
+OLD: Final[dict[type[Record], Any]] = {
+    PlayerState: select(players)
+    .where(players.c.world_id == _WORLD, players.c.schema_version < _LATEST, players.c.player_id > _AFTER)
+    .order_by(players.c.player_id)
+    .limit(_LIMIT),
+    EntityState: select(entities)
+    .where(entities.c.world_id == _WORLD, entities.c.schema_version < _LATEST, entities.c.entity_id > _AFTER)
+    .order_by(entities.c.entity_id)
+    .limit(_LIMIT),
+    AppDocument: select(documents)
+    .where(
+        documents.c.world_id == _WORLD,
+        documents.c.schema_version < _LATEST,
+        tuple_(documents.c.app_id, documents.c.player_id, documents.c.key) > tuple_(_APP, _PLAYER, _AFTER),
+    )
+    .order_by(documents.c.app_id, documents.c.player_id, documents.c.key)
+    .limit(_LIMIT),
+}
 
 
 class Area(Struct, frozen=True, forbid_unknown_fields=True):
@@ -166,6 +189,21 @@ async def list_app_keys(
     (after,) = read_cursor(cursor, str) or ("",)
     rows = await read.rows(KeyOfApp, KEYS, world=world, app=app, player=player, after=after, limit=limit + 1)
     return Page(rows[:limit], write_cursor([rows[limit - 1].key]) if len(rows) > limit else None)
+
+
+async def old_documents(read: Reader, record: type[Record], kind: str, world: str, cursor: str | None, limit: int) -> list[Any]:
+    """Find documents of a world that are not in the latest form, in the order of their keys."""
+    await read.saved(world)
+    latest = rules.latest(kind)
+    if record is WorldState:
+        row = await read.get(WorldState, world)
+        return [row] if row is not None and row.schema_version < latest and cursor is None else []
+    asked = {"world": world, "latest": latest, "limit": limit}
+    if record is AppDocument:
+        app, player, after = read_cursor(cursor, str, str, str) or ("", "", "")
+        return await read.rows(AppDocument, OLD[record], app=app, player=player, after=after, **asked)
+    (after,) = read_cursor(cursor, str) or ("",)
+    return await read.rows(record, OLD[record], after=after, **asked)
 
 
 def _latest(kind: str, id: str, row: D | None) -> D | None:
