@@ -196,18 +196,26 @@ async def test_whoever_logs_out_or_is_kicked_or_banned_leaves_the_trade_and_keep
 
     trade, why = await confirmed(), {"x_reason": "shouting"}
     kicked = await moderator.do("moderation.kick", {"user": ada.user, "session_id": session}, **why)
-    assert (kicked.json(), await over(trade)) == ({"sessions": 1, "trades": 1}, "the initiator was kicked")
+    assert (kicked.json(), await over(trade)) == ({"sessions": 1, "trades": 1, "play_sessions": 0}, "the initiator was kicked")
 
     # Another session goes on with another character: only the trade of the one who is thrown out ends.
     first, second = [(await keep.do(sessions.open_session(user=ada.user))).session_id for _ in range(2)]
     await keep.do(characters.select(user=ada.user, session_id=first, character=too))
     await keep.do(characters.select(user=ada.user, session_id=second, character=mine))
     trade = await confirmed()
-    assert (await moderator.do("moderation.kick", {"user": ada.user, "session_id": first}, **why)).json() == {"sessions": 1, "trades": 0}
+    assert (await moderator.do("moderation.kick", {"user": ada.user, "session_id": first}, **why)).json() == {
+        "sessions": 1,
+        "trades": 0,
+        "play_sessions": 0,
+    }
     assert (await keep.ask(trades.show(trade=trade))).status == "confirmed"
     out = await ada.do("people.log_out", {"user": ada.user, "session_id": second})
-    assert (out.json(), await over(trade)) == ({"sessions": 1, "trades": 1}, "the initiator has left")
-    assert (await ada.do("people.log_out", {"user": ada.user, "session_id": second})).json() == {"sessions": 0, "trades": 0}
+    assert (out.json(), await over(trade)) == ({"sessions": 1, "trades": 1, "play_sessions": 0}, "the initiator has left")
+    assert (await ada.do("people.log_out", {"user": ada.user, "session_id": second})).json() == {
+        "sessions": 0,
+        "trades": 0,
+        "play_sessions": 0,
+    }
     trade = await confirmed()
     banned = await moderator.do("moderation.ban", {"user": ada.user, **SPAM}, idempotency_key="one-click")
     again = await moderator.do("moderation.ban", {"user": ada.user, **SPAM}, idempotency_key="one-click")

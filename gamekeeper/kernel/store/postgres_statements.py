@@ -361,10 +361,12 @@ taken AS (
 SELECT f.key, coalesce(t.full_at_us, f.full_at_us), t.key IS NOT NULL FROM found f LEFT JOIN taken t ON t.key = f.key
 """
 BUCKETS_FULL_AT = "SELECT key, full_at_us FROM rate_limits WHERE key = ANY($1::bytea[])"
+# Materialized: a join may run its inner side again and again, and each time find as many that are not deleted yet.
 FORGET_FULL_BUCKETS = """
-DELETE FROM rate_limits r USING (
+WITH full_ones AS MATERIALIZED (
     SELECT key FROM rate_limits WHERE full_at_us <= $1::bigint LIMIT $2::bigint FOR UPDATE SKIP LOCKED
-) full_ones WHERE r.key = full_ones.key RETURNING 1
+)
+DELETE FROM rate_limits r USING full_ones WHERE r.key = full_ones.key RETURNING 1
 """
 _OLD_ANSWERS = """unnest($1::text[], $2::text[]) old(actor, key)
 WHERE i.actor = old.actor AND i.key = old.key AND i.at < $3::bigint RETURNING 1
