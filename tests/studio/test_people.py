@@ -86,7 +86,8 @@ async def test_somebody_is_banned_and_freed_from_the_room_moderation(studio: Ope
         await expect(page.locator(".error")).to_contain_text("There is no user")
         await page.fill("#user", ida.username)
         await page.click("text=Go on")
-
+        # The browser's own checks are not the ones that count; the page that is asked for must be there to lose them.
+        await expect(page.locator("form[action$='/ban']")).to_have_count(1)
         await page.evaluate("for (const form of document.forms) form.noValidate = true")
         await fill(operator, "ban", length="week", reason=why)
         await expect(page.locator(".edits .error")).to_contain_text("/confirm")
