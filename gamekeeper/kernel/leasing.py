@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 from gamekeeper.errors import OwnerLeased, OwnerNotFound, StoreUnavailable
 from gamekeeper.kernel.commands import Command, Prepared
@@ -41,7 +42,8 @@ MOST_IMAGES = 1_000
 def image(ctx: Context, *, owner: AnyOwnerId) -> None:
     """Journal what the checkpoints of a lease changed in all, and save it."""
     state = ctx._drafts[owner].state
-    for record, key in ctx.found:
+    # Where the lease was lost meanwhile, there are none any more.
+    for record, key in [where for where in ctx.found if where in state.images]:
         before, after = state.images[record, key], ctx.get(record, *key)
         if before != after or (record, key) in state.dirty:
             ctx.log.changes[record, key] = [before, after]
@@ -69,6 +71,8 @@ class Leasing:
         self.on_foreign_change = self._table.on_foreign_change
         """called with the owner's id when somebody else's command changed an owner leased here"""
         self._tasks: list[asyncio.Task[None]] = []
+        self._journaling: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """held while images of an owner are being journaled"""
 
     def start(self) -> None:
         """Begin to renew and to flush."""
@@ -209,17 +213,23 @@ class Leasing:
         if None in state.dirty.values():
             # A row that was made and removed under the lease is in no image, and yet a flush may have written it.
             await self.flush([owner])
-        await self._journal_some(state, list(state.images), "lease released")
+        await self._journal(owner, "lease released")
 
-    async def _journal_some(self, state: OwnerState, images: Sequence[Where], reason: str) -> None:
-        for first in range(0, len(images), MOST_IMAGES):
-            some = tuple(images[first : first + MOST_IMAGES])
-            future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            call = _image_command(frozenset(record for record, _ in some)).call({"owner": state.id})
-            prepared = Prepared(found=some, keys=tuple(where for where in some if where[0] in KEYED))
-            submission = Submission([call], key=None, actor="gamekeeper", reason=reason, expect={}, prepared=[prepared], future=future)
-            self._engine.submit(submission, internal=True)
-            await future
+    async def _journal(self, owner: str, reason: str, most: int | None = None) -> None:
+        """Journal the images of an owner, all or so many of the oldest; one after another, so that none is told twice."""
+        async with self._journaling.setdefault(owner, asyncio.Lock()):
+            state = self._runner.cache.peek(owner)
+            images = [] if state is None else list(state.images)[:most]
+            for first in range(0, len(images), MOST_IMAGES):
+                await self._journal_some(owner, tuple(images[first : first + MOST_IMAGES]), reason)
+
+    async def _journal_some(self, owner: str, images: tuple[Where, ...], reason: str) -> None:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        call = _image_command(frozenset(record for record, _ in images)).call({"owner": owner})
+        prepared = Prepared(found=images, keys=tuple(where for where in images if where[0] in KEYED))
+        submission = Submission([call], key=None, actor="gamekeeper", reason=reason, expect={}, prepared=[prepared], future=future)
+        self._engine.submit(submission, internal=True)
+        await future
 
     async def flush(self, only: Sequence[str] | None = None) -> None:
         """Write everything that only memory holds, of all owners leased here or of some.
@@ -253,7 +263,7 @@ class Leasing:
         """Journal some images of a lease that lasts: nobody remembers for ever how all rows of a world were before it."""
         state = self._runner.cache.peek(owner)
         if state is not None and len(state.images) > 2 * MOST_IMAGES:
-            await self._journal_some(state, list(state.images)[:MOST_IMAGES], "lease goes on")
+            await self._journal(owner, "lease goes on", MOST_IMAGES)
 
     def _dirty(self, owner: str) -> OwnerState | None:
         state = self._runner.cache.peek(owner)

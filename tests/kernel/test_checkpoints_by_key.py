@@ -1,5 +1,6 @@
 """Checkpoints of rows that are read by key: what moves in a world that holds more than memory does."""
 
+import asyncio
 import json
 
 import pytest
@@ -99,3 +100,22 @@ async def test_who_has_lost_the_lease_loses_no_more_than_the_window(keep: Watche
 
     assert await keep.reader.get(Pin, ada, "a") == Pin(ada, "a", 1.0)
     assert await one(keep, "SELECT x FROM bank_pins WHERE account_id = ?", ada) == 1.0
+
+
+async def test_a_release_in_the_middle_of_journaling_journals_each_change_once(keep: WatchedKeep, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leasing, "MOST_IMAGES", 2)
+    (ada,) = await accounts(keep, "ada")
+    await keep.acquire(ada)
+    names = [f"pin {number}" for number in range(5)]
+    for x in (1.0, 2.0):
+        await keep.do(bank.pin(account=ada, names=names, x=x))
+
+    journaling = asyncio.create_task(keep.leasing._journal_oldest(ada))
+    await asyncio.sleep(0)
+    await keep.release(ada)
+    await journaling
+
+    told = [json.loads(changes) for (changes,) in await rows(keep, IMAGES, ada)]
+    assert sorted(key[1] for entry in told for _, key, _, _ in entry) == names
+    assert await rows(keep, PINS, ada) == [(name, 2.0) for name in names]
+    await verified(keep)
