@@ -103,10 +103,9 @@ class StoreReader:
 
     async def get(self, record: type[Row], *key: Any) -> Row | None:
         """One row by its whole key."""
-        memory = self._leased(key[0], record) if SPECS[record].loads == "owner" else None
-        if memory is not None:
-            state = self._runner.cache.peek(key[0])
-            row = state.tables[record].get(key) if state is not None else None
+        state = self._live(key[0])
+        if state is not None and record in state.tables:
+            row = state.tables[record].get(key)
             return None if row is None else cast("Row", own(record, [row])[0])
         rows = (await self._load(LoadRequest(keyed={record: [key]}))).keyed[record]
         tables: dict[type[Record], list[Any]] = {record: rows}
