@@ -295,8 +295,9 @@ def may_turn(condition: predicates.Predicate, definitions: Mapping[str, MetricDe
     >>> [may_turn(read({"metric": "kcal", "op": op, "value": 5}), {}) for op in ("gte", "gt", "lte", "eq")]
     [False, False, True, True]
     >>> lean = MetricDefinition(id="lean", name="Lean", type="boolean", met={"metric": "kcal", "op": "lt", "value": 5})
-    >>> may_turn(read({"type": "boolean", "metric": "lean", "value": True}), {"lean": lean})
-    True
+    >>> is_lean, is_not = (read({"type": "boolean", "metric": "lean", "value": value}) for value in (True, False))
+    >>> [may_turn(one, {"lean": lean}) for one in (is_lean, is_not, predicates.Not(is_lean), predicates.Not(is_not))]
+    [True, True, True, True]
     >>> may_turn(predicates.Not(predicates.Numeric("kcal", "lt", 5)), {}), may_turn(predicates.Not(predicates.Streak(3)), {})
     (False, False)
     """
@@ -305,9 +306,9 @@ def may_turn(condition: predicates.Predicate, definitions: Mapping[str, MetricDe
             return False
         case predicates.Numeric(metric, op):
             falls = op not in (("lt", "lte") if contrary else ("gt", "gte"))
-            return falls or _mark_may_turn(metric, definitions, contrary)
+            return falls or _mark_may_turn(metric, definitions)
         case predicates.Boolean(metric, value):
-            return value == contrary or _mark_may_turn(metric, definitions, contrary)
+            return value == contrary or _mark_may_turn(metric, definitions)
         case predicates.Compound(_, of):
             return any(may_turn(one, definitions, contrary=contrary) for one in of)
         case predicates.Not(of):
@@ -315,8 +316,7 @@ def may_turn(condition: predicates.Predicate, definitions: Mapping[str, MetricDe
     return False
 
 
-def _mark_may_turn(metric: str, definitions: Mapping[str, MetricDefinition], contrary: bool) -> bool:
-    """Say whether a mark that is there, or is not, may not stay so: its own condition tells."""
+def _mark_may_turn(metric: str, definitions: Mapping[str, MetricDefinition]) -> bool:
+    """Say whether a mark that must be there may not stay: its own condition tells."""
     mark = definitions.get(metric)
-    # Where the mark must not be there, or less of it, is its contrary what matters.
-    return mark is not None and mark.met is not None and may_turn(mark.met, definitions, contrary=contrary)
+    return mark is not None and mark.met is not None and may_turn(mark.met, definitions)
