@@ -1,6 +1,6 @@
 """`gamekeeper state`: what operators do with documents of free state."""
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, get_args
 
 from cyclopts import Parameter
 from msgspec import Struct
@@ -62,7 +62,7 @@ def upgrade(
 
 async def _upgrade(keep: "Keep", realm: str | None, kind: states.Kind | None, dry_run: bool) -> Upgraded:
     found = Upgraded(dry_run, [], [])
-    kinds: list[states.Kind] = ["player_state", "entity_state", "world_state", "app_document"] if kind is None else [kind]
+    kinds: tuple[states.Kind, ...] = get_args(states.Kind) if kind is None else (kind,)
     for world in await _worlds(keep) if realm is None else [realm]:
         for one in kinds:
             done = await _upgrade_kind(keep, world, one, dry_run, found.failed)

@@ -62,6 +62,24 @@ class Loaded(Struct, frozen=True):
         return rows[0] if rows else None
 
 
+def parts(values: Sequence[str], size: int) -> list[Sequence[str]]:
+    """Divide values among several statements, each of which asks for so many.
+
+    >>> parts(["a", "b", "c"], 2)
+    [['a', 'b'], ['c']]
+    """
+    return [values[place : place + size] for place in range(0, len(values), size)]
+
+
+def filled(letter: str, values: Sequence[str], size: int) -> dict[str, str]:
+    """Name the parameters of a statement that asks for so many values; what is left over is filled up with nothing.
+
+    >>> filled("c", ["ada", "bob"], 3)
+    {'c0': 'ada', 'c1': 'bob', 'c2': ''}
+    """
+    return {f"{letter}{place}": values[place] if place < len(values) else "" for place in range(size)}
+
+
 class Reader(Protocol):
     """What a query's function reads with. Each call sees committed data, and this process's leased owners as in memory."""
 

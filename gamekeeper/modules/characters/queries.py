@@ -7,8 +7,9 @@ from msgspec import Struct
 from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func, literal, literal_column, or_, select
 
 from gamekeeper.kernel.commands import belongings, belongs_to
+from gamekeeper.kernel.gathering import FEW
 from gamekeeper.kernel.ids import Id
-from gamekeeper.kernel.queries import Cursor, Loaded, Page, PageLimit, Reader, query, read_cursor, write_cursor
+from gamekeeper.kernel.queries import Cursor, Loaded, Page, PageLimit, Reader, filled, parts, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import Record
 from gamekeeper.kernel.store.schema import claims, table
 from gamekeeper.kernel.verify import Problem, check
@@ -26,8 +27,6 @@ characters = table(Character)
 settings = table(CharacterSetting)
 accounts = table(users.User)
 
-FEW: Final = 16
-"""So many are asked for together with what others ask for."""
 MOST_ASKED: Final = 200
 """How many one statement asks for; what is left over of it is filled up with nothing."""
 
@@ -135,17 +134,13 @@ async def load_alive(read: Reader, character: str, *records: type[Record]) -> tu
 async def zones_of(read: Reader, wanted: Sequence[str]) -> dict[str, str]:
     """Give the time zone that each character's user lives in, in one or two round trips; UTC for those that belong to nobody."""
     if len(wanted) > FEW:
-        parts = [wanted[place : place + MOST_ASKED] for place in range(0, len(wanted), MOST_ASKED)]
-        rows = [row for part in parts for row in await read.rows(_Home, HOMES, **_asked(part))]
+        some = parts(wanted, MOST_ASKED)
+        rows = [row for part in some for row in await read.rows(_Home, HOMES, **filled("c", part, MOST_ASKED))]
         return {one.character_id: one.timezone or "UTC" for one in rows}
     owners = {id: rows[0].user_id for id, rows in (await read.each(Character, wanted)).items() if rows}
     known = await read.each(users.User, [user for user in owners.values() if user is not None])
     zones = {user: rows[0].timezone for user, rows in known.items() if rows}
     return {id: "UTC" if user is None else zones.get(user, "UTC") for id, user in owners.items()}
-
-
-def _asked(ids: Sequence[str]) -> dict[str, str]:
-    return {f"c{place}": ids[place] if place < len(ids) else "" for place in range(MOST_ASKED)}
 
 
 async def zone_of(read: Reader, character: str) -> str:

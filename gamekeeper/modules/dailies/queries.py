@@ -1,6 +1,5 @@
 """What may be asked of daily quests and days."""
 
-from collections.abc import Sequence
 from itertools import product
 from typing import Final
 
@@ -8,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import BigInteger, Text, and_, bindparam, or_, select
 
-from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, query, read_cursor, write_cursor
+from gamekeeper.kernel.queries import Cursor, Page, PageLimit, Reader, filled, parts, query, read_cursor, write_cursor
 from gamekeeper.kernel.records import EpochMs
 from gamekeeper.kernel.store.schema import table
 from gamekeeper.modules import characters, days, metrics, predicates, seasons
@@ -164,8 +163,8 @@ async def with_strays(read: Reader, found: Calendars) -> tuple[Calendars, Keys]:
     definitions = read.definitions(QuestTemplate)
     strays: dict[str, list[tuple[str, str, str]]] = {}
     lasting = [id for id, one in definitions.items() if one.type != "WEEKLY"][:MOST_TEMPLATES]
-    for some, these in product(_parts(owners, MOST_OWNERS), _parts(dates, MOST_DAYS)):
-        named = {**_filled("c", some, MOST_OWNERS), **_filled("d", these, MOST_DAYS), **_filled("t", lasting, MOST_TEMPLATES)}
+    for some, these in product(parts(owners, MOST_OWNERS), parts(dates, MOST_DAYS)):
+        named = {**filled("c", some, MOST_OWNERS), **filled("d", these, MOST_DAYS), **filled("t", lasting, MOST_TEMPLATES)}
         for row in await read.rows(Stray, STRAYS, **named):
             one = definitions.get(row.template_id)
             if one is None or period_of(one, row.day_date) != row.day_date:
@@ -174,11 +173,3 @@ async def with_strays(read: Reader, found: Calendars) -> tuple[Calendars, Keys]:
         return found, []
     calendars = {id: replace(one, strays=tuple(strays.get(id, ()))) for id, one in found.of.items()}
     return replace(found, of=calendars), [(QuestLog, key) for keys in strays.values() for key in keys]
-
-
-def _parts(some: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [some[place : place + size] for place in range(0, len(some), size)]
-
-
-def _filled(letter: str, values: Sequence[str], size: int) -> dict[str, str]:
-    return {f"{letter}{place}": values[place] if place < len(values) else "" for place in range(size)}

@@ -23,6 +23,7 @@ from .records import (
     AppDocument,
     AppId,
     AppKey,
+    AppPlayer,
     EntityId,
     EntityName,
     EntityState,
@@ -140,7 +141,7 @@ def patch_player(ctx: Context, *, world: worlds.WorldId, player: PlayerId, merge
     Raises: WORLD_NOT_FOUND, STATE_NOT_FOUND, STATE_CHANGED, STATE_TOO_NEW, STATE_NOT_UPGRADED, INVALID_JSON.
     """
     row = _there(_current("player_state", player, ctx.get(PlayerState, world, player), expect), player)
-    return _put(ctx, "player_state", player, replace(row, state=rules.checked(rules.merged(row.state, merge))))
+    return _put(ctx, "player_state", player, replace(row, state=rules.patched(row.state, merge)))
 
 
 @command(touches=[PlayerState], keys=_player, durability="checkpoint", access="server")
@@ -181,7 +182,7 @@ def patch_entity(ctx: Context, *, world: worlds.WorldId, entity: EntityId, merge
     Raises: WORLD_NOT_FOUND, STATE_NOT_FOUND, STATE_CHANGED, STATE_TOO_NEW, STATE_NOT_UPGRADED, INVALID_JSON.
     """
     row = _there(_current("entity_state", entity, ctx.get(EntityState, world, entity), expect), entity)
-    return _put(ctx, "entity_state", entity, replace(row, components=rules.checked(rules.merged(row.components, merge))))
+    return _put(ctx, "entity_state", entity, replace(row, components=rules.patched(row.components, merge)))
 
 
 @command(touches=[EntityState], keys=_named, durability="checkpoint", access="server")
@@ -220,7 +221,7 @@ def patch_world(ctx: Context, *, world: worlds.WorldId, merge: JsonObject, expec
     Raises: WORLD_NOT_FOUND, STATE_NOT_FOUND, STATE_CHANGED, STATE_TOO_NEW, STATE_NOT_UPGRADED, INVALID_JSON.
     """
     row = _there(_current("world_state", world, ctx.get(WorldState, world), expect), world)
-    return _put(ctx, "world_state", world, replace(row, state=rules.checked(rules.merged(row.state, merge))))
+    return _put(ctx, "world_state", world, replace(row, state=rules.patched(row.state, merge)))
 
 
 # Apps
@@ -234,7 +235,7 @@ def save_app(
     app: AppId,
     key: AppKey,
     value: AnyJson,
-    player: Annotated[str, Meta(max_length=128)] = OF_THE_WORLD,
+    player: AppPlayer = OF_THE_WORLD,
     expect: Expected | None = None,
 ) -> Saved:
     """Save what an app keeps under a key, of a player or, when none is named, of the world.
@@ -255,7 +256,7 @@ def delete_app(
     world: worlds.WorldId,
     app: AppId,
     key: AppKey,
-    player: Annotated[str, Meta(max_length=128)] = OF_THE_WORLD,
+    player: AppPlayer = OF_THE_WORLD,
     expect: Expected | None = None,
 ) -> bool:
     """Forget what an app keeps under a key; says whether there was something.

@@ -12,7 +12,19 @@ from gamekeeper.modules import worlds
 
 from . import rules
 from .commands import D, latest_form
-from .records import OF_THE_WORLD, AppDocument, AppId, AppKey, EntityId, EntityState, EntityType, PlayerId, PlayerState, WorldState
+from .records import (
+    OF_THE_WORLD,
+    AppDocument,
+    AppId,
+    AppKey,
+    AppPlayer,
+    EntityId,
+    EntityState,
+    EntityType,
+    PlayerId,
+    PlayerState,
+    WorldState,
+)
 
 MOST_LISTED: Final = 1_000
 Limit = Annotated[int, Meta(ge=1, le=MOST_LISTED, description=f"how many at most, 1 to {MOST_LISTED}")]
@@ -165,7 +177,7 @@ async def load_app(
     world: worlds.WorldId,
     app: AppId,
     key: AppKey,
-    player: Annotated[str, Meta(max_length=128)] = OF_THE_WORLD,
+    player: AppPlayer = OF_THE_WORLD,
 ) -> AppDocument | None:
     """Give what an app keeps under a key, of a player or, when none is named, of the world; null when there is nothing.
 
@@ -180,7 +192,7 @@ async def list_app_keys(
     *,
     world: worlds.WorldId,
     app: AppId,
-    player: Annotated[str, Meta(max_length=128)] = OF_THE_WORLD,
+    player: AppPlayer = OF_THE_WORLD,
     limit: Limit = 100,
     cursor: Cursor | None = None,
 ) -> Page[KeyOfApp]:

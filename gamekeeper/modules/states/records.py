@@ -16,6 +16,7 @@ EntityId = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PLAIN, des
 EntityType = Annotated[str, Meta(max_length=64, pattern=_PLAIN, description="what sort of entity it is")]
 EntityName = Annotated[str, Meta(max_length=128, pattern=_PLAIN)]
 AppId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.\-]{0,63}$(?!\n)", description="an app: my-rpg-app")]
+AppPlayer = Annotated[str, Meta(max_length=128, pattern=_PLAIN, description="a player; empty for what belongs to the world")]
 AppKey = Annotated[str, Meta(min_length=1, max_length=256, pattern=_PLAIN, description="under what an app keeps something")]
 AnyJson = Annotated[Any, JSON, Meta(description="any JSON value but null, within the gate's limits")]
 OF_THE_WORLD = ""
@@ -77,7 +78,7 @@ class AppDocument(Record, table="app_storage", loads="key", durability="checkpoi
 
     world_id: Key[worlds.WorldId]
     app_id: Key[AppId]
-    player_id: Key[Annotated[str, Meta(max_length=128, pattern=_PLAIN)]]
+    player_id: Key[AppPlayer]
     key: Key[AppKey]
     value: AnyJson
     schema_version: Amount

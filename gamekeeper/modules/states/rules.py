@@ -93,9 +93,9 @@ def merged(target: Any, patch: Any) -> Any:
     return made
 
 
-def checked(value: Any) -> Any:
-    """Give a value that is the sum of several, if it is no larger than one that comes from outside may be.
+def patched(target: Any, patch: Any) -> Any:
+    """Give a value with a merge patch applied, if it is no larger than one that comes from outside may be.
 
     Raises: INVALID_JSON.
     """
-    return gate.check(value)
+    return gate.check(merged(target, patch))
